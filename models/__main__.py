@@ -1,0 +1,88 @@
+"""Train and evaluate models: python -m models train|evaluate|average."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import torch
+
+from models import checkpoint
+from models.checkpoint import RunError
+from models.config import Recipe, RecipeError, TextFile
+from models.data import DataError, read_pairs
+from models.evaluation import evaluate
+from models.tokenizer import VocabularyError
+from models.training import Trainer, start_run
+
+
+def main() -> int:
+    """Run a subcommand; returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    arguments = _parser().parse_args()
+    try:
+        arguments.command(arguments)
+    except (RecipeError, DataError, RunError, VocabularyError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models", description="Train and evaluate seq2seq models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    train = commands.add_parser("train", help="train a model from a recipe")
+    train.add_argument("recipe", type=Path, help="TOML recipe, see models/recipes/")
+    train.add_argument("--data", type=Path, required=True, help="root folder that the recipe's paths start from")
+    train.add_argument("--run", type=Path, required=True, help="folder for checkpoints, logs and the result")
+    train.add_argument("--resume", action="store_true", help="go on from the newest checkpoint of RUN")
+    train.set_defaults(command=_train)
+    scores = commands.add_parser("evaluate", help="print BLEU and chrF of a run's best model on parallel text")
+    scores.add_argument("run", type=Path)
+    scores.add_argument("file", type=Path, help="source<TAB>target lines")
+    scores.add_argument("--columns", default="source,target", help="names of the file's columns, comma-separated")
+    scores.set_defaults(command=_evaluate)
+    mean = commands.add_parser("average", help="average a run's best checkpoints into RUN/best")
+    mean.add_argument("run", type=Path)
+    mean.add_argument("--data", type=Path, required=True, help="root folder of the validation text")
+    mean.set_defaults(command=_average)
+    for command in (train, scores, mean):
+        command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+        command.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all cores")
+    return parser
+
+
+def _device(arguments: argparse.Namespace) -> torch.device:
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    available = torch.cuda.is_available()
+    if arguments.device == "cuda" and not available:
+        raise RunError("--device cuda: this PyTorch sees no GPU (use --device cpu, or install a CUDA build and driver)")
+    return torch.device("cuda" if available and arguments.device != "cpu" else "cpu")
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    recipe = Recipe.read(arguments.recipe)
+    device = _device(arguments)
+    tokenizer = start_run(recipe, arguments.data, arguments.run, arguments.resume)
+    trainer = Trainer(recipe, tokenizer, arguments.data, arguments.run, device)
+    if arguments.resume:
+        trainer.resume()
+    trainer.train()
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    recipe, tokenizer, model, _ = checkpoint.load_best(arguments.run, _device(arguments))
+    file = TextFile(path=str(arguments.file.resolve()), columns=tuple(arguments.columns.split(",")))
+    scores = evaluate(model, tokenizer, read_pairs(Path("/"), [file], recipe.data))
+    print(f"BLEU {scores.bleu:.2f}  {scores.bleu_signature}")
+    print(f"chrF {scores.chrf:.2f}  {scores.chrf_signature}")
+
+
+def _average(arguments: argparse.Namespace) -> None:
+    recipe, tokenizer = checkpoint.read_run(arguments.run)
+    Trainer(recipe, tokenizer, arguments.data, arguments.run, _device(arguments)).finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

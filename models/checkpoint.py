@@ -1,0 +1,160 @@
+"""Runs on disk: safetensors and JSON, never pickle; a checkpoint is there whole or not at all.
+
+RUN/recipe.json, RUN/vocabulary.model     what the run was started with
+RUN/checkpoints/0000500/                  model.safetensors, progress.json, optimizer.safetensors (the newest only)
+RUN/best/                                 the model to evaluate and export
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from models.config import Recipe
+from models.seq2seq import Seq2Seq
+from models.tokenizer import PAD_ID, Tokenizer
+
+
+class RunError(Exception):
+    """Say what is missing from a run, or what is already there."""
+
+
+@dataclass
+class Progress:
+    """Record how far a run is; with the tensors beside it, all that a resumed run needs."""
+
+    update: int = 0
+    epoch: int = 0
+    batch: int = 0  # batches of this epoch already seen
+    bleu: float = 0.0  # of the last validation
+    chrf: float = 0.0
+    best_bleu: float = -1.0
+    stale: int = 0  # validations since best_bleu
+    rate_factor: float = 1.0  # of the plateau schedule
+    target_tokens: int = 0
+    losses: list[float] = field(default_factory=list)  # per token (nats), one mean a validation
+
+
+def write_checkpoint(folder: Path, model: nn.Module, progress: Progress, extra: Mapping[str, Tensor] | None) -> None:
+    """Write a checkpoint beside its final place and rename it; `extra` holds optimizer and random state."""
+    unfinished = folder.with_name(folder.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    save_file(_parameters(model), unfinished / "model.safetensors")
+    if extra is not None:
+        save_file(dict(extra), unfinished / "optimizer.safetensors")
+    (unfinished / "progress.json").write_text(json.dumps(asdict(progress), indent=1))
+    if folder.exists():
+        shutil.rmtree(folder)
+    unfinished.rename(folder)
+
+
+def read_checkpoint(folder: Path, model: nn.Module) -> Progress:
+    """Fill the model from a checkpoint.
+
+    Raises:
+        RunError: a file is missing or damaged, or the tensors are not this model's.
+    """
+    try:
+        tensors = load_file(folder / "model.safetensors")
+        progress = Progress(**json.loads((folder / "progress.json").read_text()))
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
+        raise RunError(f"{folder} is no checkpoint: {error}") from error
+    fill(model, tensors)
+    return progress
+
+
+def read_extra(folder: Path) -> dict[str, Tensor]:
+    """Read the optimizer and random state of a checkpoint."""
+    try:
+        return load_file(folder / "optimizer.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{folder} cannot be resumed: {error}") from error
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy tensors into the parameters of the same names.
+
+    Raises:
+        RunError: the names or shapes are not the model's.
+    """
+    expected = dict(model.named_parameters())  # a tied matrix appears once
+    wrong = {name for name in expected.keys() ^ tensors.keys()}
+    wrong |= {name for name in expected.keys() & tensors.keys() if expected[name].shape != tensors[name].shape}
+    if wrong:
+        raise RunError(f"the weights do not fit the recipe's model: {', '.join(sorted(wrong))}")
+    with torch.no_grad():
+        for name, parameter in expected.items():
+            parameter.copy_(tensors[name])
+
+
+def _parameters(model: nn.Module) -> dict[str, Tensor]:
+    return {name: parameter.detach().cpu().contiguous() for name, parameter in model.named_parameters()}
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """List the finished checkpoints of a run, oldest first."""
+    return sorted(p for p in (run / "checkpoints").glob("*") if p.name.isdigit())
+
+
+def prune(run: Path, keep: int) -> None:
+    """Delete all but the newest checkpoint and the `keep` best; only the newest keeps its optimizer."""
+    *older, _ = checkpoints(run)
+    kept = best_checkpoints(run, keep)
+    for folder in older:
+        if folder in kept:
+            (folder / "optimizer.safetensors").unlink(missing_ok=True)
+        else:
+            shutil.rmtree(folder)
+
+
+def best_checkpoints(run: Path, count: int) -> list[Path]:
+    """List the checkpoints with the highest validation BLEU, best first; of equals, the newer one."""
+    scored = [(json.loads((p / "progress.json").read_text())["bleu"], p.name, p) for p in checkpoints(run)]
+    return [path for _, _, path in sorted(scored, reverse=True)[:count]]
+
+
+def average(folders: Sequence[Path]) -> dict[str, Tensor]:
+    """Average the weights of several checkpoints of one run."""
+    if not folders:
+        raise RunError("there is no checkpoint to average")
+    models = [load_file(folder / "model.safetensors") for folder in folders]
+    return {name: torch.stack([tensors[name].float() for tensors in models]).mean(0) for name in models[0]}
+
+
+def read_run(run: Path) -> tuple[Recipe, Tokenizer]:
+    """Read the recipe and the vocabulary that a run was started with.
+
+    Raises:
+        RunError: the folder is not a run.
+    """
+    try:
+        recipe = Recipe.model_validate_json((run / "recipe.json").read_text(encoding="utf-8"))
+        return recipe, Tokenizer(run / "vocabulary.model")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run} is not a training run: {error}") from error
+
+
+def build_model(recipe: Recipe, tokenizer: Tokenizer) -> Seq2Seq:
+    """Build the recipe's model with fresh weights."""
+    return Seq2Seq(recipe.model, len(tokenizer), PAD_ID)
+
+
+def load_best(run: Path, device: torch.device) -> tuple[Recipe, Tokenizer, Seq2Seq, Progress]:
+    """Load the model of a run that is to be evaluated or exported.
+
+    Raises:
+        RunError: the run has no finished model yet.
+    """
+    recipe, tokenizer = read_run(run)
+    if not (run / "best").exists():
+        raise RunError(f"{run} has no best model yet: let the training end, or run `python -m models average {run}`")
+    model = build_model(recipe, tokenizer)
+    progress = read_checkpoint(run / "best", model)
+    return recipe, tokenizer, model.to(device).eval(), progress

@@ -1,0 +1,82 @@
+"""Encoder, decoder and embeddings as one model: p(target | source)."""
+
+import torch
+from torch import Tensor, nn
+
+from models.attention import Memory
+from models.cells import State
+from models.config import ModelConfig
+from models.decoder import Decoder
+from models.encoder import Encoder
+from models.loss import smoothed_cross_entropy
+
+
+class Seq2Seq(nn.Module):
+    """Translate with attention over a recurrent encoder (Bahdanau et al. 2015)."""
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int, pad_id: int) -> None:
+        super().__init__()
+        self.config = config
+        self.pad_id = pad_id
+        size = config.embedding_size
+        self.source_embedding = nn.Embedding(vocabulary_size, size, padding_idx=pad_id)
+        nn.init.normal_(self.source_embedding.weight, std=size**-0.5)
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config, self.encoder.memory_size)
+        if config.tie_embeddings:
+            self.target_embedding = self.source_embedding
+        else:
+            self.target_embedding = nn.Embedding(vocabulary_size, size, padding_idx=pad_id)
+            nn.init.normal_(self.target_embedding.weight, std=size**-0.5)
+        self.output = nn.Linear(size, vocabulary_size)
+        nn.init.zeros_(self.output.bias)
+        # Tied input and output embeddings (Press & Wolf 2017).
+        self.output.weight = self.target_embedding.weight
+        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
+        self.memory_dropout = nn.Dropout(config.memory_dropout)
+        self.readout_dropout = nn.Dropout(config.readout_dropout)
+
+    @property
+    def embedding_scale(self) -> float:
+        """Undo the small variance that the output layer wants of a shared matrix (Vaswani et al. 2017, 3.4)."""
+        return float(self.config.embedding_size**0.5)
+
+    def embed(self, table: nn.Embedding, ids: Tensor) -> Tensor:
+        """Look ids (...) up; gives (..., E)."""
+        embedded: Tensor = self.embedding_dropout(table(ids) * self.embedding_scale)
+        return embedded
+
+    def encode(self, source_ids: Tensor, lengths: Tensor) -> tuple[Memory, State]:
+        """Read sentences (B, S) of `lengths` (B,); gives the memory and the decoder's first state, W = 1."""
+        values, final = self.encoder(self.embed(self.source_embedding, source_ids), lengths)
+        memory = self.decoder.attention.project(self.memory_dropout(values), lengths)
+        return memory, self.decoder.initial_state(final)
+
+    def step(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]:
+        """Score the word after `previous_ids` (B, W); gives logits (B, W, V), the next state, weights (B, W, S)."""
+        inputs = self.embed(self.target_embedding, previous_ids)
+        state, context, weights = self.decoder.step(self.decoder.cell.project(inputs), state, memory)
+        readout = self.decoder.readout(self.decoder.output(state), inputs, context)
+        return self.output(self.readout_dropout(readout)), state, weights
+
+    def forward(self, source_ids: Tensor, lengths: Tensor, previous_ids: Tensor) -> Tensor:
+        """Read given targets: `previous_ids` (B, T) starts with bos; gives what the output layer takes, (B, T, E).
+
+        Loops over the recurrence of `step`; what needs no state is done for all T words in one product.
+        """
+        memory, state = self.encode(source_ids, lengths)
+        inputs = self.embed(self.target_embedding, previous_ids)  # (B, T, E)
+        outputs, contexts = [], []
+        for projected in self.decoder.cell.project(inputs).split(1, dim=1):
+            state, context, _ = self.decoder.step(projected, state, memory)
+            outputs.append(self.decoder.output(state))
+            contexts.append(context)
+        readout = self.decoder.readout(torch.cat(outputs, 1), inputs, torch.cat(contexts, 1))
+        dropped: Tensor = self.readout_dropout(readout)
+        return dropped
+
+    def loss(self, source_ids: Tensor, lengths: Tensor, target_ids: Tensor, smoothing: float) -> Tensor:
+        """Sum the label-smoothed cross-entropy (nats) of targets (B, T + 1), which start with bos and end with eos."""
+        real = target_ids[:, 1:] != self.pad_id
+        readout = self(source_ids, lengths, target_ids[:, :-1])[real]
+        return smoothed_cross_entropy(readout, self.output.weight, self.output.bias, target_ids[:, 1:][real], smoothing)

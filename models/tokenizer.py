@@ -1,0 +1,67 @@
+"""One SentencePiece vocabulary for both languages (Kudo & Richardson 2018)."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(4)
+
+
+class VocabularyError(Exception):
+    """Say why no vocabulary could be made from a text."""
+
+
+class Tokenizer:
+    """Turn text into piece ids and back; safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+
+    def __len__(self) -> int:
+        """Return the number of pieces, V."""
+        size: int = self._processor.vocab_size()
+        return size
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Split texts into piece ids, without bos and eos."""
+        ids: list[list[int]] = self._processor.encode(list(texts))
+        return ids
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """Join piece ids to texts."""
+        texts: list[str] = self._processor.decode([list(row) for row in ids])
+        return texts
+
+
+def train_tokenizer(sentences: Iterable[str], size: int, path: Path) -> Tokenizer:
+    """Learn a unigram vocabulary of exactly `size` pieces and write it to `path`.
+
+    Control characters go and compatibility characters are unified (the library's nmt_nfkc rule), in training and
+    serving alike, since the rule is stored in the file.
+
+    Raises:
+        VocabularyError: the text cannot fill a vocabulary of this size.
+    """
+    unfinished = path.with_suffix(".part")
+    try:
+        with unfinished.open("wb") as file:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(sentences),
+                model_writer=file,
+                vocab_size=size,
+                model_type="unigram",
+                character_coverage=0.9999,
+                pad_id=PAD_ID,
+                unk_id=UNK_ID,
+                bos_id=BOS_ID,
+                eos_id=EOS_ID,
+                num_threads=2,  # the result depends on it
+                minloglevel=2,
+            )
+    except RuntimeError as error:
+        unfinished.unlink(missing_ok=True)
+        raise VocabularyError(f"no vocabulary of {size} pieces from this text: {error}") from error
+    unfinished.replace(path)
+    return Tokenizer(path)

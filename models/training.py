@@ -1,0 +1,200 @@
+"""Training: maximum likelihood by backpropagation through time, resumable at any update."""
+
+import logging
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from models import checkpoint
+from models.checkpoint import Progress, RunError
+from models.config import Recipe, TrainingConfig
+from models.data import Batch, Corpus, collate, read_pairs
+from models.evaluation import Scores, evaluate
+from models.tokenizer import Tokenizer, train_tokenizer
+
+log = logging.getLogger("models.training")
+
+
+def start_run(recipe: Recipe, data: Path, run: Path, resume: bool) -> Tokenizer:
+    """Create the run's folder with recipe and vocabulary, or check that a run there is the one to resume.
+
+    Raises:
+        RunError: the folder holds a run and `resume` is false, holds none to resume, or holds another recipe's.
+    """
+    exists = (run / "recipe.json").exists()
+    if exists and not resume:
+        raise RunError(f"{run} already holds a run: go on with --resume, or choose another folder")
+    if resume:
+        if not exists:
+            raise RunError(f"{run} holds no run to resume")
+        stored, tokenizer = checkpoint.read_run(run)
+        if stored != recipe:
+            raise RunError(f"the recipe differs from the one that {run} was started with ({run / 'recipe.json'})")
+        return tokenizer
+    run.mkdir(parents=True, exist_ok=True)
+    pairs = read_pairs(data, recipe.data.train, recipe.data)
+    log.info("learning a vocabulary of %d pieces from %d pairs", recipe.data.vocabulary_size, len(pairs))
+    sentences = (side for pair in pairs for side in pair)
+    tokenizer = train_tokenizer(sentences, recipe.data.vocabulary_size, run / "vocabulary.model")
+    (run / "recipe.json").write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
+    return tokenizer
+
+
+class Trainer:
+    """Own everything that changes while a model learns."""
+
+    def __init__(self, recipe: Recipe, tokenizer: Tokenizer, data: Path, run: Path, device: torch.device) -> None:
+        self.recipe, self.config, self.tokenizer, self.run, self.device = recipe, recipe.training, tokenizer, run, device
+        self.corpus = Corpus(read_pairs(data, recipe.data.train, recipe.data), tokenizer, recipe.data)
+        self.valid = read_pairs(data, recipe.data.valid, recipe.data)[: self.config.valid_sentences]
+        torch.manual_seed(self.config.seed)
+        self.model = checkpoint.build_model(recipe, tokenizer).to(device)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)
+        self.progress = Progress()
+        gpu = device.type == "cuda"
+        self.bf16 = self.config.precision == "bf16" or (self.config.precision == "auto" and gpu)
+        log.info(
+            "%d parameters, %d pairs (%d left out as longer than %d pieces), %s on %s",
+            sum(p.numel() for p in self.model.parameters()),
+            len(self.corpus.pairs),
+            self.corpus.left_out,
+            self.corpus.max_pieces,
+            "bf16" if self.bf16 else "fp32",
+            device,
+        )
+
+    def resume(self) -> None:
+        """Go on from the newest checkpoint: weights, optimizer, random state and place in the data."""
+        folders = checkpoint.checkpoints(self.run)
+        if not folders:
+            log.info("%s has no checkpoint yet: starting at update 0", self.run)
+            return
+        self.progress = checkpoint.read_checkpoint(folders[-1], self.model)
+        extra = checkpoint.read_extra(folders[-1])
+        torch.set_rng_state(extra["random.cpu"])
+        if self.device.type == "cuda" and "random.cuda" in extra:
+            torch.cuda.set_rng_state(extra["random.cuda"], self.device)
+        for name, parameter in self.model.named_parameters():
+            state = {key: extra[f"{name}/{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+            self.optimizer.state[parameter] = {
+                key: value if key == "step" else value.to(self.device) for key, value in state.items()
+            }
+        log.info("resumed %s at update %d", self.run, self.progress.update)
+
+    def save(self) -> None:
+        """Write a checkpoint that `resume` can go on from, and drop those that are no longer needed."""
+        extra: dict[str, Tensor] = {"random.cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            extra["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state[parameter].items():
+                extra[f"{name}/{key}"] = value.detach().cpu().contiguous()
+        folder = self.run / "checkpoints" / f"{self.progress.update:07d}"
+        checkpoint.write_checkpoint(folder, self.model, self.progress, extra)
+        checkpoint.prune(self.run, self.config.average)
+
+    def train(self) -> None:
+        """Train until max_updates, or until the validation BLEU has not risen for `patience` validations."""
+        config, progress = self.config, self.progress
+        writer = SummaryWriter(str(self.run / "tensorboard"), purge_step=progress.update)
+        bar = tqdm(total=config.max_updates, initial=progress.update, unit="update", disable=not sys.stderr.isatty())
+        window_loss, window_tokens = torch.zeros((), device=self.device), 0
+        with writer, bar:
+            for batch in self._stream():
+                loss = self.update(batch)
+                window_loss, window_tokens = window_loss + loss, window_tokens + batch.target_tokens
+                bar.update()
+                if progress.update % 20 == 0:
+                    rate = bar.format_dict["rate"] or 0.0
+                    tokens = rate * progress.target_tokens / progress.update
+                    bar.set_postfix(loss=f"{window_loss.item() / window_tokens:.3f}", tokens=f"{tokens:.0f}/s")
+                if progress.update % config.validate_every and progress.update < config.max_updates:
+                    continue
+                progress.losses.append(window_loss.item() / window_tokens)
+                window_loss, window_tokens = torch.zeros((), device=self.device), 0
+                scores = self.validate()
+                for name, value in (("train/loss", progress.losses[-1]), ("valid/bleu", scores.bleu)):
+                    writer.add_scalar(name, value, progress.update)
+                writer.add_scalar("valid/chrf", scores.chrf, progress.update)
+                writer.add_scalar("train/learning_rate", self.optimizer.param_groups[0]["lr"], progress.update)
+                self.save()
+                if progress.stale >= config.patience:
+                    log.info("no better BLEU for %d validations: stopping", progress.stale)
+                    break
+        self.finish()
+
+    def _stream(self) -> Iterator[Batch]:
+        """Yield batches from the run's place in the data to its last update."""
+        progress = self.progress
+        while progress.update < self.config.max_updates and progress.stale < self.config.patience:
+            batches = self.corpus.batches(self.config.seed, progress.epoch, self.config.batch_tokens)
+            for pairs in batches[progress.batch :]:
+                progress.batch += 1
+                yield collate(pairs, self.device)
+                if progress.update >= self.config.max_updates:
+                    return
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+
+    def update(self, batch: Batch) -> Tensor:
+        """Take one optimizer step; returns the summed loss of the batch (nats)."""
+        self.model.train()
+        rate = learning_rate(self.config, self.progress.update + 1) * self.progress.rate_factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            loss = self.model.loss(batch.source_ids, batch.lengths, batch.target_ids, self.config.label_smoothing)
+        (loss / batch.target_tokens).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.progress.update += 1
+        self.progress.target_tokens += batch.target_tokens
+        return loss.detach()
+
+    def validate(self) -> Scores:
+        """Score greedy translations of the validation text and note whether they got better."""
+        progress = self.progress
+        scores = evaluate(self.model, self.tokenizer, self.valid)
+        progress.bleu, progress.chrf = scores.bleu, scores.chrf
+        if scores.bleu > progress.best_bleu:
+            progress.best_bleu, progress.stale = scores.bleu, 0
+        else:
+            progress.stale += 1
+            if self.config.schedule == "plateau" and progress.stale % self.config.plateau_patience == 0:
+                progress.rate_factor /= 2
+        log.info(
+            "update %d, epoch %d: loss %.3f, valid BLEU %.2f, chrF %.2f",
+            progress.update, progress.epoch, progress.losses[-1], scores.bleu, scores.chrf,
+        )
+        return scores
+
+    def finish(self) -> None:
+        """Write RUN/best: the average of the best checkpoints, or the single best where that scores higher."""
+        folders = checkpoint.best_checkpoints(self.run, self.config.average)
+        progress = checkpoint.read_checkpoint(folders[0], self.model)
+        single = self.model.state_dict()
+        single = {name: tensor.clone() for name, tensor in single.items()}
+        checkpoint.fill(self.model, checkpoint.average(folders))
+        scores = evaluate(self.model, self.tokenizer, self.valid)
+        log.info("average of %d checkpoints: valid BLEU %.2f, best single %.2f", len(folders), scores.bleu, progress.bleu)
+        if scores.bleu >= progress.bleu:
+            progress.bleu, progress.chrf = scores.bleu, scores.chrf
+        else:
+            self.model.load_state_dict(single)
+        checkpoint.write_checkpoint(self.run / "best", self.model, progress, None)
+
+
+def learning_rate(config: TrainingConfig, update: int) -> float:
+    """Return the rate of the given update (the first is 1), before the plateau factor."""
+    if update <= config.warmup_updates:
+        return config.learning_rate * update / config.warmup_updates
+    if config.schedule == "plateau":
+        return config.learning_rate
+    share = (update - config.warmup_updates) / max(1, config.max_updates - config.warmup_updates)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
