@@ -1,0 +1,28 @@
+"""Serve a model repository: python -m service."""
+
+import asyncio
+import sys
+
+from service.errors import StartupError
+from service.logs import configure_logs
+from service.server import Server
+from service.settings import Settings, read_settings
+
+
+def main() -> int:
+    """Run the server until it is stopped; returns the exit status."""
+    try:
+        settings = read_settings(sys.argv[1:])
+        configure_logs(settings.log_format, settings.log_level)
+        return asyncio.run(_serve(settings))
+    except StartupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+async def _serve(settings: Settings) -> int:
+    return await Server(settings).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""One RPC at the edge: its id, its access-log line, its metrics, and the status that its errors become."""
+
+import asyncio
+import inspect
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+
+from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
+from service.metrics import Metrics
+from service.status import CODES, REASON_KEY, REQUEST_ID_KEY, details
+
+log = logging.getLogger("service.call")
+access = structlog.stdlib.get_logger("service.access")
+# Generic in the type stubs alone.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+MAX_REQUEST_ID = 128
+
+
+@dataclass
+class Call:
+    """Collect what the access log says of an RPC; never its text."""
+
+    request_id: str
+    method: str
+    peer: str
+    started_at: float = field(default_factory=time.monotonic)
+    model: str = ""
+    reason: str = ""
+    stages: dict[str, float] = field(default_factory=dict)  # seconds
+
+
+_current: ContextVar[Call] = ContextVar("call")
+
+
+def current_call() -> Call:
+    """Return the call that the running task serves."""
+    return _current.get()
+
+
+def check_request_id(request_id: str, field_name: str = "request_id") -> str:
+    """Return a request id that is fit for logs and trailers.
+
+    Raises:
+        InvalidRequest: it is too long, or not printable ASCII.
+    """
+    if len(request_id) > MAX_REQUEST_ID or not (request_id.isascii() and request_id.isprintable()):
+        raise InvalidRequest.field(field_name, f"must be at most {MAX_REQUEST_ID} printable ASCII characters")
+    return request_id
+
+
+class _Malformed:
+    """Stand for a message that did not parse."""
+
+
+class EdgeInterceptor(grpc.aio.ServerInterceptor):
+    """Wrap every method, so that servicers only return replies and raise ServiceError."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """Replace the handler of a method by one that parses, observes and translates errors."""
+        handler = await continuation(handler_call_details)
+        if handler is None:  # no such method: gRPC answers UNIMPLEMENTED
+            return handler
+        method = handler_call_details.method
+        parse = _parser(handler.request_deserializer)
+        if handler.unary_unary:
+            wrapped = self._unary(method, handler.unary_unary)
+            return grpc.unary_unary_rpc_method_handler(wrapped, parse, handler.response_serializer)
+        if handler.unary_stream:
+            wrapped = self._stream(method, handler.unary_stream, _checked)
+            return grpc.unary_stream_rpc_method_handler(wrapped, parse, handler.response_serializer)
+        if handler.stream_stream:
+            wrapped = self._stream(method, handler.stream_stream, _checked_items)
+            return grpc.stream_stream_rpc_method_handler(wrapped, parse, handler.response_serializer)
+        raise TypeError(f"{method}: client-streaming methods are not part of the API")
+
+    def _unary(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+        async def handle(request: Any, context: Context) -> Any:
+            async with self._observed(method, context, "unary"):
+                return await behaviour(_checked(request), context)
+
+        return handle
+
+    def _stream(
+        self, method: str, behaviour: Callable[..., Any], check: Callable[[Any], Any]
+    ) -> Callable[..., Any]:
+        async def generate(request: Any, context: Context) -> AsyncIterator[Any]:
+            async with self._observed(method, context, "stream"):
+                async for reply in behaviour(check(request), context):
+                    yield reply
+
+        async def write(request: Any, context: Context) -> None:
+            async with self._observed(method, context, "stream"):
+                await behaviour(check(request), context)
+
+        return generate if inspect.isasyncgenfunction(behaviour) else write
+
+    @asynccontextmanager
+    async def _observed(self, method: str, context: Context, kind: str) -> AsyncIterator[None]:
+        call = Call(uuid.uuid4().hex, method, context.peer())
+        token = _current.set(call)
+        self._metrics.call_started(method, kind)
+        code = grpc.StatusCode.OK
+        try:
+            given = dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY)
+            if given:
+                call.request_id = check_request_id(str(given), REQUEST_ID_KEY)
+            yield
+            context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+        except asyncio.CancelledError:
+            left = context.time_remaining()
+            late = left is not None and left <= 0
+            code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+            call.reason = "deadline_exceeded" if late else "cancelled"
+            raise
+        except grpc.aio.AbortError:  # gRPC's own services answer so
+            code = grpc.StatusCode(context.code())
+            raise
+        except Exception as error:
+            if not isinstance(error, ServiceError):
+                log.exception("call %s of %s failed", call.request_id, method)
+                error = InternalError("the server failed on this call; its log has the cause")
+            code, call.reason = CODES[error.reason], error.reason
+            await context.abort(code, error.message, _error_trailers(call, error))
+        finally:
+            seconds = time.monotonic() - call.started_at
+            self._metrics.call_handled(method, kind, code.name, call.reason, seconds)
+            _write_access_log(call, code, seconds)
+            _current.reset(token)
+
+
+def _error_trailers(call: Call, error: ServiceError) -> tuple[tuple[str, str | bytes], ...]:
+    return (
+        (REASON_KEY, error.reason),
+        (REQUEST_ID_KEY, call.request_id),
+        ("grpc-status-details-bin", details(error)),
+    )
+
+
+def _write_access_log(call: Call, code: grpc.StatusCode, seconds: float) -> None:
+    # Health probes and reflection come every second and say nothing: they are there for who looks closer.
+    write = access.info if call.method.startswith("/seq2serve.") else access.debug
+    stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}
+    optional = {key: value for key, value in (("model", call.model), ("reason", call.reason)) if value}
+    write(
+        "call",
+        id=call.request_id,
+        method=call.method,
+        peer=call.peer,
+        code=code.name,
+        total_ms=round(1000 * seconds, 2),
+        **optional,
+        **stages,
+    )
+
+
+def _parser(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    """Parse without raising: an exception here would reach the client as UNKNOWN, with the exception's text."""
+
+    def parse(raw: bytes) -> Any:
+        try:
+            return deserialize(raw) if deserialize else raw
+        except (DecodeError, ValueError):
+            return _Malformed()
+
+    return parse
+
+
+def _checked(message: Any) -> Any:
+    if isinstance(message, _Malformed):
+        raise MalformedRequest("the bytes are not the message that this method takes: compile the .proto again")
+    return message
+
+
+async def _checked_items(messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for message in messages:
+        yield _checked(message)

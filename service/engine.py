@@ -1,0 +1,239 @@
+"""The one thread of a model: schedule, admit, step, select, emit, for everybody in flight."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import numpy
+
+from service.errors import Draining, InternalError
+from service.request import FinishReason, Lane, Request
+from service.runner import Runner
+from service.scheduler import Plan, Scheduler
+from service.search import Greedy
+from service.stats import EngineStats
+
+log = logging.getLogger("service.engine")
+FAILED = "the model failed on this request; the server's log has the cause"
+
+
+class Engine:
+    """Compose the scheduler, which decides, and the runner, which computes.
+
+    One lock guards every scheduler call and is never held while ONNX Runtime runs.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        runner: Runner,
+        search: Callable[[], Greedy],
+        emit: Callable[[list[Request]], None],
+    ) -> None:
+        """Take the parts; `emit` gets the requests that ended in a step, on the engine's thread."""
+        self.stats = EngineStats()
+        self.failed = False  # the thread has died: nothing will ever be answered
+        self._scheduler, self._runner, self._search, self._emit = scheduler, runner, search, emit
+        self._searches: dict[Lane, Greedy] = {}
+        self._lane_rows: dict[Lane, int] = {}  # row steps of a lane so far, for each request's mean batch size
+        self._lock = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Return the scheduler, to read its gauges."""
+        return self._scheduler
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, request: Request) -> None:
+        """Hand a request over; it is emitted when it has ended.
+
+        Raises:
+            QueueFull: the waiting line has reached its limit.
+            Draining: the engine is closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise Draining("the server is shutting down: send the request to another replica")
+            self._scheduler.submit(request)
+            self._lock.notify()
+
+    def cancel(self, request: Request) -> None:
+        """Give a request up: nothing more is emitted for it, and its slot is free at the next step."""
+        with self._lock:
+            request.cancelled_at = time.monotonic()
+            if self._scheduler.cancel(request):
+                request.finish_reason = FinishReason.CANCELLED
+            self._lock.notify()
+
+    def close(self) -> None:
+        """Fail what is left with `draining`, and end the thread."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+        with self._lock:
+            left = self._scheduler.clear()
+        self._fail(left, Draining("the server shut down before this request was finished"))
+
+    def _run(self) -> None:
+        try:
+            while self._wait():
+                self.step()
+        except BaseException:
+            self.failed = True
+            log.exception("the engine's thread died")
+            with self._lock:
+                self._closed = True
+                left = self._scheduler.clear()
+            self._fail(left, InternalError(FAILED))
+            raise
+
+    def _wait(self) -> bool:
+        """Sleep until there is work; returns false once the engine is closed."""
+        started = time.monotonic()
+        with self._lock:
+            while not self._closed and not self._scheduler.busy:
+                self._lock.wait()
+        self.stats.phase_seconds["idle"] += time.monotonic() - started
+        return not self._closed
+
+    def step(self) -> None:
+        """Let requests join and leave, then advance every lane by one piece."""
+        clock = _Clock(self.stats.phase_seconds)
+        with self._lock:
+            plan = self._scheduler.schedule()
+        self._leave(plan)
+        joined = self._join(plan)
+        clock.lap("admit")
+        finished: list[Request] = []
+        for lane, search in self._searches.items():
+            if search.rows:
+                finished += self._advance(lane, search, clock)
+        now = time.monotonic()
+        for request in joined:
+            request.first_token_at = now
+        if finished:
+            for request in finished:
+                request.finished_at = now
+            self._emit(finished)
+        clock.lap("emit")
+
+    def _leave(self, plan: Plan) -> None:
+        for compaction in plan.compactions:
+            if search := self._searches.get(compaction.lane):  # none where no request was ever admitted
+                self._runner.compact(compaction.lane, compaction.into, compaction.taken, compaction.rows)
+                search.compact(compaction.into, compaction.taken, compaction.rows)
+        now = time.monotonic()
+        for request in plan.released:
+            self.stats.cancel_release_seconds.observe(now - request.cancelled_at)
+
+    def _join(self, plan: Plan) -> list[Request]:
+        """Encode all joining requests in one batch, then distribute them over their lanes."""
+        joining = plan.joining
+        if not joining:
+            return []
+        started = time.monotonic()
+        try:
+            encoded = self._runner.encode([request.source_ids for request in joining])
+        except Exception:
+            log.exception("encoding %d sources failed", len(joining))
+            self._fail_rows(joining)
+            return []
+        self._count_encode(joining, time.monotonic() - started)
+        by_lane: dict[Lane, list[int]] = {}
+        for i, request in enumerate(joining):
+            assert request.lane is not None
+            by_lane.setdefault(request.lane, []).append(i)
+        joined: list[Request] = []
+        for lane, chosen in by_lane.items():
+            requests = [joining[i] for i in chosen]
+            try:
+                self._runner.admit(lane, encoded, chosen)
+            except Exception:
+                log.exception("admitting %d requests to %s failed", len(chosen), lane)
+                self._fail_rows(requests)
+                continue
+            if lane not in self._searches:
+                self._searches[lane], self._lane_rows[lane] = self._search(), 0
+            self._searches[lane].join(requests)
+            joined += requests
+        now = time.monotonic()
+        for request in joined:
+            assert request.lane is not None
+            request.admitted_at, request.encoded_at = started, now
+            request.lane_rows_before = self._lane_rows[request.lane]
+        return joined
+
+    def _count_encode(self, joining: list[Request], seconds: float) -> None:
+        lengths = [len(request.source_ids) for request in joining]
+        self.stats.encode_seconds.observe(seconds)
+        self.stats.encode_rows.observe(len(joining))
+        self.stats.source_tokens += sum(lengths)
+        self.stats.encode_padding_tokens += max(lengths) * len(lengths) - sum(lengths)
+
+    def _advance(self, lane: Lane, search: Greedy, clock: "_Clock") -> list[Request]:
+        """Advance one lane by one piece; returns the requests that ended."""
+        try:
+            candidates = self._runner.step(lane, search.previous_ids)
+        except Exception:
+            log.exception("a step of %d rows failed in %s", search.rows, lane)
+            with self._lock:
+                rows = self._scheduler.rows(lane)
+                failed = self._scheduler.update(lane, rows)
+            self._fail(failed, InternalError(FAILED))
+            return []
+        self.stats.step_seconds.observe(clock.lap("run"))
+        self.stats.decode_rows.observe(search.rows)
+        self._lane_rows[lane] += search.rows
+        ended = numpy.flatnonzero(search.select(candidates)).tolist()
+        finished = self._collect(lane, search, ended) if ended else []
+        clock.lap("select")
+        return finished
+
+    def _collect(self, lane: Lane, search: Greedy, ended: Sequence[int]) -> list[Request]:
+        with self._lock:
+            finished = self._scheduler.update(lane, ended)
+        for request in finished:
+            search.result(request.row, request)
+            self.stats.target_tokens += len(request.target_ids)
+            request.mean_batch_size = (self._lane_rows[lane] - request.lane_rows_before) / request.steps
+        return finished
+
+    def _fail_rows(self, requests: list[Request]) -> None:
+        """Fail requests that hold rows in the scheduler's lanes but could not be brought into them."""
+        failed: list[Request] = []
+        with self._lock:
+            for request in requests:
+                assert request.lane is not None
+                failed += self._scheduler.update(request.lane, [request.row])
+        self._fail(failed, InternalError(FAILED))
+
+    def _fail(self, requests: list[Request], error: InternalError | Draining) -> None:
+        now = time.monotonic()
+        for request in requests:
+            request.finish_reason, request.finished_at = FinishReason.ERROR, now
+            request.error = type(error)(error.message)  # its own, since each is raised somewhere else
+        if requests:
+            self._emit(requests)
+
+
+class _Clock:
+    """Divide the thread's time among phases."""
+
+    def __init__(self, phases: dict[str, float]) -> None:
+        self._phases = phases
+        self._last = time.monotonic()
+
+    def lap(self, phase: str) -> float:
+        """Add the time since the last lap to a phase; returns it in seconds."""
+        now = time.monotonic()
+        elapsed, self._last = now - self._last, now
+        self._phases[phase] += elapsed
+        return elapsed

@@ -1,0 +1,103 @@
+"""One served model: its bundle, vocabulary and engine, proved against its golden translations before it serves."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy
+
+from service.bundle import Bundle
+from service.engine import Engine
+from service.errors import BundleError
+from service.request import Request
+from service.runner import ALIGNMENT, OnnxRunner, Runner
+from service.scheduler import Scheduler
+from service.search import Greedy
+from service.session import Device
+from service.vocabulary import Vocabulary
+
+log = logging.getLogger("service.model")
+GOLDEN_REPLAYED = 8
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """Bound what one model's engine takes on at a time, in requests."""
+
+    slots: int
+    queue: int
+
+
+class Model:
+    """Hold a loaded model version."""
+
+    def __init__(
+        self, bundle: Bundle, device: Device, threads: int, limits: EngineLimits, emit: Callable[[list[Request]], None]
+    ) -> None:
+        """Load, warm up and verify a bundle, and start its engine.
+
+        Raises:
+            StartupError: a file does not fit the manifest, the device cannot run it, or a golden translation differs.
+        """
+        started = time.monotonic()
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+        self.name, self.version = bundle.manifest.name, bundle.version
+        self.vocabulary = Vocabulary(bundle.file(self.manifest.vocabulary.file), self.manifest.vocabulary.size)
+        self.source_lengths = lane_lengths(self.manifest.limits.max_source_tokens)
+        self.device, self.limits = device, limits
+        runner = OnnxRunner(bundle, device, threads)
+        self.provider, self.precision = runner.provider, self.manifest.graph("step").precision
+        self._replay_golden(runner)
+        self.engine = self._build_engine(runner, emit)
+        self.engine.start()
+        self.load_seconds = time.monotonic() - started
+        self.loaded_at = time.time()
+        log.info("loaded %s version %d in %.2f s on %s", self.name, self.version, self.load_seconds, self.provider)
+
+    def _build_engine(self, runner: Runner, emit: Callable[[list[Request]], None]) -> Engine:
+        special, longest = self.manifest.special_ids, self.manifest.limits.max_length
+        search = partial(Greedy, special.bos, special.eos, longest)
+        scheduler = Scheduler(self.limits.slots, self.limits.queue, self.source_lengths)
+        return Engine(scheduler, runner, search, emit)
+
+    def _replay_golden(self, runner: Runner) -> None:
+        """Translate the golden sentences as requests are, all in one batch; this also warms the sessions up."""
+        golden = self.manifest.golden[:GOLDEN_REPLAYED]
+        engine = self._build_engine(runner, lambda requests: None)
+        requests = []
+        for example in golden:
+            ids = self.vocabulary.encode(example.source)
+            if tuple(ids) != example.source_ids:
+                path = self.bundle.file(self.manifest.vocabulary.file)
+                raise BundleError(path, f"splits the golden sentence {example.source!r} into other pieces than training")
+            requests.append(self.request(ids))
+            engine.submit(requests[-1])
+        while engine.scheduler.busy:
+            engine.step()
+        for example, request in zip(golden, requests, strict=True):
+            expected = example.outputs.get(self.precision)
+            if request.error is not None or (expected and tuple(request.target_ids) != expected.ids):
+                got = "an error" if request.error else repr(self.vocabulary.decode(request.target_ids))
+                wanted = repr(expected.text) if expected else "a translation"
+                raise BundleError(
+                    self.bundle.file(self.manifest.graph("step").file),
+                    f"golden sentence {example.source!r} gives {got}, the exported model gave {wanted}",
+                )
+
+    def request(self, source_ids: list[int], max_length: int | None = None) -> Request:
+        """Make a request of source pieces; without `max_length` it gets the model's default."""
+        limit = self.manifest.limits.max_length
+        chosen = min(limit, 2 * len(source_ids) + 10) if max_length is None else max_length
+        return Request(numpy.array(source_ids, numpy.int64), chosen)
+
+
+def lane_lengths(max_source_tokens: int) -> tuple[int, ...]:
+    """Return the source lengths that lanes are made for: 16, 32, 64, ... up to the model's limit."""
+    lengths = [2 * ALIGNMENT]
+    while lengths[-1] < max_source_tokens:
+        lengths.append(2 * lengths[-1])
+    lengths[-1] = min(lengths[-1], -(-max_source_tokens // ALIGNMENT) * ALIGNMENT)
+    return tuple(lengths)

@@ -1,0 +1,156 @@
+"""The compute: ONNX Runtime sessions, and the memory of the slots that they work on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy
+from numpy.typing import NDArray
+
+from service.bundle import Bundle
+from service.request import Lane
+from service.search import Candidates
+from service.session import Device, open_session
+
+Arrays = dict[str, NDArray[numpy.float32]]
+ALIGNMENT = 8  # source lengths are padded to multiples: other lengths round sums differently (measured)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Hold what the encoder made of a batch."""
+
+    state: Arrays  # (B, *)
+    memory: Arrays  # (B, S, *)
+    lengths: NDArray[numpy.int64]  # (B,)
+
+
+class Runner(Protocol):
+    """Compute for one model; rows of a lane are numbered from 0 without gaps."""
+
+    def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
+        """Encode sources (S_i,) in one batch."""
+        ...
+
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
+        """Append the chosen rows of an encoder batch to a lane, W = 1."""
+        ...
+
+    def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
+        """Move the rows `taken` into the places `into` and keep the first `rows`."""
+        ...
+
+    def step(self, lane: Lane, previous_ids: NDArray[numpy.int64]) -> Candidates:
+        """Advance all rows of a lane by one piece, given the last one of each (B, W)."""
+        ...
+
+
+class _Slots:
+    """Hold one lane: memory in slabs whose first rows are what a step reads, states as the last step left them."""
+
+    def __init__(self, bundle: Bundle, lane: Lane) -> None:
+        self._source_length = lane.source_length
+        self.rows = 0
+        self._capacity = 0
+        self._slabs: Arrays = {
+            t.name: numpy.zeros((0, lane.source_length, *t.shape[2:]), t.type) for t in bundle.manifest.memory
+        }
+        self._lengths = numpy.zeros(0, numpy.int64)
+        self.state: Arrays = {
+            t.name: numpy.zeros((0, lane.width, *t.shape[2:]), t.type) for t in bundle.manifest.state
+        }
+
+    def admit(self, encoded: Encoded, chosen: Sequence[int]) -> None:
+        total = self.rows + len(chosen)
+        if total > self._capacity:
+            self._grow(max(total, 2 * self._capacity))
+        rows = slice(self.rows, total)
+        for name, slab in self._slabs.items():
+            memory = encoded.memory[name]
+            # Both are padded to multiples of 8; what a slab keeps of an earlier row behind the new one is masked.
+            width = min(memory.shape[1], self._source_length)
+            slab[rows, :width] = memory[chosen, :width]
+        self._lengths[rows] = encoded.lengths[chosen]
+        self.state = {
+            name: numpy.concatenate([array, encoded.state[name][chosen][:, None]])
+            for name, array in self.state.items()
+        }
+        self.rows = total
+
+    def _grow(self, capacity: int) -> None:
+        for name, slab in self._slabs.items():
+            grown = numpy.zeros((capacity, *slab.shape[1:]), slab.dtype)
+            grown[: len(slab)] = slab
+            self._slabs[name] = grown
+        self._lengths = numpy.concatenate([self._lengths, numpy.zeros(capacity - self._capacity, numpy.int64)])
+        self._capacity = capacity
+
+    def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
+        if into:
+            for array in (*self._slabs.values(), self._lengths, *self.state.values()):
+                array[into] = array[taken]
+        self.state = {name: array[:rows] for name, array in self.state.items()}
+        self.rows = rows
+
+    def feed(self) -> dict[str, NDArray[numpy.generic]]:
+        memory = {name: slab[: self.rows] for name, slab in self._slabs.items()}
+        return {**memory, **self.state, "source_lengths": self._lengths[: self.rows]}
+
+
+class OnnxRunner:
+    """Run a bundle's graphs with ONNX Runtime; arrays live in the host's memory."""
+
+    def __init__(self, bundle: Bundle, device: Device, threads: int) -> None:
+        """Load all required graphs.
+
+        Raises:
+            StartupError: a graph does not load, does not fit the manifest, or does not run on the device.
+        """
+        manifest = bundle.manifest
+        self._bundle = bundle
+        self._encoder = open_session(bundle, manifest.graph("encoder"), device, threads)
+        self._steps = {
+            role: open_session(bundle, manifest.graph(role), device, threads) for role in ("step", "step_full")
+        }
+        self.provider = self._steps["step"].get_providers()[0]
+        self._pad = manifest.special_ids.pad
+        self._memory_names = [tensor.name for tensor in manifest.memory]
+        self._state_names = [tensor.name for tensor in manifest.state]
+        # The alignment is not asked for, so it is never copied out.
+        self._outputs = ["candidate_ids", "candidate_log_probabilities", *(f"next_{n}" for n in self._state_names)]
+        self._lanes: dict[Lane, _Slots] = {}
+
+    def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
+        """Encode sources (S_i,) in one batch, padded to a multiple of 8."""
+        lengths = numpy.array([len(source) for source in sources], numpy.int64)
+        padded = numpy.full((len(sources), -(-int(lengths.max()) // ALIGNMENT) * ALIGNMENT), self._pad, numpy.int64)
+        for row, source in zip(padded, sources, strict=True):
+            row[: len(source)] = source
+        names = self._memory_names + self._state_names
+        outputs = self._encoder.run(names, {"source_ids": padded, "source_lengths": lengths})
+        arrays = dict(zip(names, outputs, strict=True))
+        return Encoded(
+            {name: arrays[name] for name in self._state_names},
+            {name: arrays[name] for name in self._memory_names},
+            lengths,
+        )
+
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
+        """Append the chosen rows of an encoder batch to a lane."""
+        if lane not in self._lanes:
+            self._lanes[lane] = _Slots(self._bundle, lane)
+        self._lanes[lane].admit(encoded, chosen)
+
+    def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
+        """Close the gaps of a lane."""
+        self._lanes[lane].compact(into, taken, rows)
+
+    def step(self, lane: Lane, previous_ids: NDArray[numpy.int64]) -> Candidates:
+        """Advance all rows of a lane with one ONNX Runtime call; the new states stay as they come."""
+        slots = self._lanes[lane]
+        feed = slots.feed()
+        feed["previous_ids"] = previous_ids
+        feed["parents"] = numpy.broadcast_to(numpy.arange(lane.width), previous_ids.shape)
+        ids, log_probabilities, *states = self._steps[lane.graph].run(self._outputs, feed)
+        slots.state = dict(zip(self._state_names, states, strict=True))
+        return Candidates(ids, log_probabilities)

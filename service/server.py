@@ -1,0 +1,167 @@
+"""The process: start in an order that never shows a half-ready server, drain so that nothing in flight is lost."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+
+import grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry, Gauge, gc_collector, platform_collector, process_collector
+
+from seq2serve.v1 import model_pb2, model_pb2_grpc, translation_pb2, translation_pb2_grpc
+from service import VERSION
+from service.call import EdgeInterceptor
+from service.cpu import available_cpus
+from service.delivery import Delivery
+from service.errors import StartupError
+from service.health import Health
+from service.metrics import EngineCollector, Metrics
+from service.model import EngineLimits
+from service.registry import Registry, load_repository
+from service.servicer import ModelServicer, TranslationServicer
+from service.session import choose_device
+from service.settings import Settings
+from service.validation import EdgeLimits
+from service.web import Web
+
+log = logging.getLogger("service.server")
+SERVICES = (
+    translation_pb2.DESCRIPTOR.services_by_name["TranslationService"].full_name,
+    model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+)
+WATCH_SECONDS = 0.5
+OPTIONS = (
+    ("grpc.so_reuseport", 0),  # with the default a second server would silently share the port
+    ("grpc.max_receive_message_length", 4 << 20),
+    ("grpc.max_concurrent_streams", 10_000),
+    ("grpc.max_connection_age_ms", 300_000),  # so that clients find new replicas
+    ("grpc.max_connection_age_grace_ms", 60_000),
+    ("grpc.keepalive_time_ms", 60_000),
+)
+
+
+class Server:
+    """Own everything that starts and stops."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stop = asyncio.Event()
+        self._hurried = False
+        self._health = Health(SERVICES)
+        self.grpc_address = self.http_address = ""
+
+    async def run(self) -> int:
+        """Serve until a signal; returns the exit status.
+
+        Raises:
+            StartupError: nothing was served.
+        """
+        started = time.monotonic()
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        registry = CollectorRegistry()
+        metrics = Metrics(registry)
+        web = Web(settings.http_address, registry, lambda: self._health.serving)
+        self.http_address = web.address
+        try:
+            device = choose_device(settings.device)
+            if device.note:
+                log.info("running on the CPU: %s", device.note)
+            delivery = Delivery(loop)
+            limits = EngineLimits(settings.slots, settings.queue_limit)
+            threads = settings.threads or available_cpus()
+            models = load_repository(settings.model_repository, device, threads, limits, delivery.deliver)
+            self._registry = Registry(models, settings.default_model)
+            _register_process_metrics(registry, self._registry)
+            try:
+                server = self._build(metrics, delivery)
+                self._catch_signals(loop)
+                await self._health.set(True)
+                await self._listen(server)
+                self._announce(time.monotonic() - started)
+                status = await self._watch(metrics)
+                await self._drain(server)
+                return status
+            finally:
+                self._registry.close()
+        finally:
+            web.close()
+
+    def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
+        settings = self._settings
+        server = grpc.aio.server(interceptors=[EdgeInterceptor(metrics)], options=OPTIONS)
+        limits = EdgeLimits(settings.max_beam_size, settings.max_text_bytes)
+        translation = TranslationServicer(self._registry, delivery, limits, metrics)
+        translation_pb2_grpc.add_TranslationServiceServicer_to_server(translation, server)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self._registry, limits), server)
+        self._health.register(server)
+        if settings.reflection:
+            reflection.enable_server_reflection((*SERVICES, reflection.SERVICE_NAME, "grpc.health.v1.Health"), server)
+        return server
+
+    async def _listen(self, server: grpc.aio.Server) -> None:
+        """Open the port, last of all: it accepts connections at once, even before `start`."""
+        address = self._settings.grpc_address
+        try:
+            port = server.add_insecure_port(address)
+        except RuntimeError as error:
+            why = "is in use or cannot be bound; stop what uses it, or choose another"
+            raise StartupError(f"--grpc-address {address}: {why}") from error
+        self.grpc_address = f"{address.rpartition(':')[0]}:{port}"
+        await server.start()
+
+    def _announce(self, seconds: float) -> None:
+        names = ", ".join(self._registry.names)
+        print(
+            f"seq2serve {VERSION} is ready on {self.grpc_address} after {seconds:.1f} s: {names} "
+            f"(metrics on http://{self.http_address}/metrics)"
+        )
+        print(f'Try: .venv/bin/seq2serve --address {self.grpc_address} translate "The weather is nice today."', flush=True)
+
+    async def _watch(self, metrics: Metrics) -> int:
+        """Wait for a signal; measure how late the loop wakes, and give up when an engine has died."""
+        while not self._stop.is_set():
+            expected = time.monotonic() + WATCH_SECONDS
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), WATCH_SECONDS)
+            metrics.event_loop_lag.observe(max(0.0, time.monotonic() - expected))
+            if not self._registry.healthy:
+                log.error("an engine's thread has died: stopping, so that a supervisor starts this server afresh")
+                self._hurried = True
+                return 1
+        return 0
+
+    async def _drain(self, server: grpc.aio.Server) -> None:
+        """Ask for no more traffic, keep serving while others notice, then let what is in flight finish."""
+        await self._health.set(False)
+        delay = 0.0 if self._hurried else self._settings.drain_delay
+        grace = self._settings.drain_grace
+        log.info("draining: serving for %.1f s more, then %.1f s for what is in flight", delay, grace)
+        await asyncio.sleep(delay)
+        await server.stop(grace)
+        log.info("stopped")
+
+    def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self._stop.is_set():
+            log.error("second signal: exiting at once")
+            os._exit(128 + number)
+        # Nobody who presses Ctrl-C has a load balancer to wait for.
+        self._hurried = number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty()
+        self._stop.set()
+
+
+def _register_process_metrics(registry: CollectorRegistry, models: Registry) -> None:
+    registry.register(EngineCollector(lambda: models.models))
+    process_collector.ProcessCollector(registry=registry)
+    platform_collector.PlatformCollector(registry=registry)
+    gc_collector.GCCollector(registry=registry)
+    build = Gauge("seq2serve_build_info", "The version that runs.", ["version"], registry=registry)
+    build.labels(VERSION).set(1)

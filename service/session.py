@@ -1,0 +1,98 @@
+"""ONNX Runtime sessions on the device that was asked for, or none at all."""
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+
+from service.bundle import Bundle, Graph
+from service.errors import BundleError, StartupError
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+@dataclass(frozen=True)
+class Device:
+    """Name where graphs run, and why not elsewhere when that was left open."""
+
+    kind: str  # cpu or cuda
+    note: str = ""
+
+
+def choose_device(asked: str) -> Device:
+    """Turn auto, cpu or cuda into a device.
+
+    Raises:
+        StartupError: cuda was asked for and this machine cannot run it; says what is missing.
+    """
+    if asked == "cpu":
+        return Device("cpu")
+    missing = _missing_for_cuda()
+    if missing is None:
+        onnxruntime.preload_dlls()  # the CUDA libraries of the wheels, where they are installed
+        return Device("cuda")
+    if asked == "cuda":
+        raise StartupError(f"--device cuda: {missing} (use --device cpu to run without a GPU)")
+    return Device("cpu", note=missing)
+
+
+def _missing_for_cuda() -> str | None:
+    if PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
+        return "this onnxruntime is built without CUDA: install onnxruntime-gpu"
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        count = ctypes.c_int(0)
+        status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    except OSError:
+        return "no NVIDIA driver (libcuda.so.1) is installed"
+    if status or count.value == 0:
+        return f"the NVIDIA driver sees no GPU (status {status})"
+    return None
+
+
+def open_session(bundle: Bundle, graph: Graph, device: Device, threads: int) -> onnxruntime.InferenceSession:
+    """Load a graph and check its tensors against the manifest.
+
+    Raises:
+        BundleError: ONNX Runtime refuses the file, or its tensors are not those of the manifest.
+        StartupError: the session does not run on `device`.
+    """
+    path = bundle.file(graph.file)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Idle threads that spin take the cores from the other session's pool: the largest single cost on few cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    providers = [PROVIDERS[device.kind]] + ([PROVIDERS["cpu"]] if device.kind != "cpu" else [])
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
+        raise BundleError(path, f"ONNX Runtime cannot load it: {error}") from error
+    if session.get_providers()[0] != PROVIDERS[device.kind]:
+        libraries = "CUDA 13 and cuDNN 9 libraries must be found: pip install onnxruntime-gpu[cuda,cudnn]"
+        raise StartupError(f"{path} runs on {session.get_providers()[0]} and not on {device.kind}: {libraries}")
+    _check_tensors(path, graph, session)
+    return session
+
+
+def _check_tensors(path: Path, graph: Graph, session: onnxruntime.InferenceSession) -> None:
+    for kind, wanted, found in (
+        ("input", graph.inputs, session.get_inputs()),
+        ("output", graph.outputs, session.get_outputs()),
+    ):
+        declared = {tensor.name: tensor for tensor in wanted}
+        real = {node.name: node for node in found}
+        if declared.keys() != real.keys():
+            raise BundleError(path, f"has {kind}s {sorted(real)}, the manifest says {sorted(declared)}")
+        for name, tensor in declared.items():
+            node = real[name]
+            kind_name = {"float32": "float", "float16": "float16", "int64": "int64"}[tensor.type]
+            same_rank = len(node.shape) == len(tensor.shape)
+            sizes = zip(tensor.shape, node.shape, strict=False)
+            fixed = all(not isinstance(n, int) or not isinstance(m, int) or n == m for n, m in sizes)
+            if node.type != f"tensor({kind_name})" or not same_rank or not fixed:
+                raise BundleError(
+                    path, f"{kind} {name} is {node.type} {node.shape}, the manifest says {tensor.type} {tensor.shape}"
+                )

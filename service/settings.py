@@ -1,0 +1,110 @@
+"""Settings of the server, from flags, SEQ2SERVE_* variables, a TOML file and defaults, in this order."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from service.errors import StartupError
+
+PREFIX = "SEQ2SERVE_"
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) < 65536):
+        raise ValueError(f"{value!r} is not HOST:PORT")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Settings(BaseSettings):
+    """Hold validated settings; the descriptions are the help texts."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, protected_namespaces=())
+
+    config: Path | None = Field(None, description="TOML file with settings, named like the flags with underscores")
+    model_repository: Path = Field(Path("model_repository"), description="folder of NAME/VERSION bundles")
+    default_model: str = Field("", description="model of requests that name neither a model nor languages")
+    grpc_address: Address = Field("127.0.0.1:50051", description="HOST:PORT for gRPC; port 0 takes any free one")
+    http_address: Address = Field("127.0.0.1:8080", description="HOST:PORT for /metrics, /healthz and /readyz")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run; cuda never falls back")
+    threads: int = Field(0, ge=0, le=1024, description="ONNX Runtime threads; 0 takes the cores of this container")
+    slots: int = Field(64, ge=1, le=4096, description="requests that are decoded at a time, for each model")
+    queue_limit: int = Field(1024, ge=0, description="requests that may wait for a slot, for each model")
+    max_beam_size: int = Field(12, ge=1, description="largest beam_size and num_hypotheses that a request may ask for")
+    max_text_bytes: int = Field(65_536, ge=1, description="longest text of a request, in bytes of UTF-8")
+    reflection: bool = Field(True, description="answer gRPC reflection")
+    drain_delay: float = Field(4.0, ge=0, description="seconds to go on serving after SIGTERM, once not ready")
+    drain_grace: float = Field(30.0, ge=0, description="seconds that requests in flight then have to finish")
+    log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else json")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level to log")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put flags (given as init values) before the environment, and that before the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def read_settings(arguments: list[str]) -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        StartupError: a value is out of range or unknown; names the flag, the value and what is allowed.
+        SystemExit: --help was asked for, or the flags cannot be parsed.
+    """
+    flags = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    flags.add_argument("--config", default=os.environ.get(f"{PREFIX}CONFIG"))
+    file = flags.parse_known_args([a for a in arguments if a not in ("-h", "--help")])[0].config
+    if file is not None and not Path(file).is_file():
+        raise StartupError(f"--config {file}: there is no such file")
+
+    class WithFile(Settings):
+        """Serve seq2seq models over gRPC."""
+
+        model_config = SettingsConfigDict(toml_file=file)
+
+    cli = CliSettingsSource[argparse.ArgumentParser](
+        WithFile,
+        cli_prog_name="python -m service",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_parse_args=arguments,
+    )
+    try:
+        settings = WithFile(_cli_settings_source=cli)
+    except ValidationError as error:
+        faults = [f"--{str(e['loc'][0]).replace('_', '-')} {e['input']!r}: {e['msg']}" for e in error.errors()]
+        raise StartupError("; ".join(faults)) from error
+    except ValueError as error:  # the file is not TOML
+        raise StartupError(f"--config {file}: {error}") from error
+    _refuse_unknown_variables()
+    return settings
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable would be ignored in silence otherwise."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {f"{PREFIX}ADDRESS"}  # of the client
+    unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+    if unknown:
+        raise StartupError(f"unknown settings {', '.join(unknown)}; python -m service --help lists them")

@@ -1,0 +1,44 @@
+"""Plain numbers that the engine's thread counts and a scrape reads; nothing here knows Prometheus."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+STEP_SECONDS = (0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25)
+BATCH_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Histogram:
+    """Count observations by upper bound; one writer, any readers."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)  # the last one is for everything above
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    @property
+    def count(self) -> int:
+        """Return how many values were counted."""
+        return sum(self.counts)
+
+
+@dataclass
+class EngineStats:
+    """Hold what one engine has done since it started."""
+
+    step_seconds: Histogram = field(default_factory=lambda: Histogram(STEP_SECONDS))
+    encode_seconds: Histogram = field(default_factory=lambda: Histogram(STEP_SECONDS))
+    decode_rows: Histogram = field(default_factory=lambda: Histogram(BATCH_ROWS))
+    encode_rows: Histogram = field(default_factory=lambda: Histogram(BATCH_ROWS))
+    cancel_release_seconds: Histogram = field(default_factory=lambda: Histogram(STEP_SECONDS))
+    source_tokens: int = 0
+    target_tokens: int = 0
+    encode_padding_tokens: int = 0
+    phase_seconds: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("admit", "run", "select", "emit", "idle"), 0.0)
+    )

@@ -1,0 +1,51 @@
+"""Text to piece ids and back (SentencePiece)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from service.errors import BundleError
+
+
+class Vocabulary:
+    """Hold the pieces of a bundle; safe to share between threads."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        """Load the SentencePiece model at `path`.
+
+        Raises:
+            BundleError: the file is no SentencePiece model, or has not `size` pieces.
+        """
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        except (OSError, RuntimeError) as error:
+            raise BundleError(path, f"is not a SentencePiece model ({error})") from error
+        if self._processor.vocab_size() != size:
+            raise BundleError(path, f"has {self._processor.vocab_size()} pieces, the manifest says {size}")
+
+    def encode(self, text: str) -> list[int]:
+        """Split text into piece ids, without bos and eos; text without any known sign gives unknown ids or none."""
+        ids: list[int] = self._processor.encode(text)
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Join piece ids to text."""
+        text: str = self._processor.decode(list(ids))
+        return text
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Show piece ids as pieces."""
+        pieces: list[str] = self._processor.id_to_piece(list(ids))
+        return pieces
+
+    def ids(self, pieces: Sequence[str]) -> list[int]:
+        """Look pieces up; one that is not in the vocabulary becomes the unknown piece."""
+        ids: list[int] = self._processor.piece_to_id(list(pieces))
+        return ids
+
+    @property
+    def unknown_id(self) -> int:
+        """Return the id of the unknown piece."""
+        unknown: int = self._processor.unk_id()
+        return unknown

@@ -1,0 +1,99 @@
+"""What service tests are made of: requests, schedulers, and a runner that needs neither ONNX Runtime nor a model."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy
+from numpy.typing import NDArray
+
+from service.engine import Engine
+from service.request import Lane, Request
+from service.runner import Encoded
+from service.scheduler import Scheduler
+from service.search import Candidates, Greedy
+
+BOS, EOS = 2, 3
+LENGTHS = (8, 16, 32)
+MAX_LENGTH = 40
+
+
+def make_request(*source_ids: int, max_length: int = MAX_LENGTH) -> Request:
+    """Make a request of the given source pieces, (5, 6, 7) without any."""
+    return Request(numpy.array(source_ids or (5, 6, 7), numpy.int64), max_length)
+
+
+def make_requests(count: int, **over: int) -> list[Request]:
+    """Make requests of different lengths and content."""
+    return [make_request(*range(5 + i, 5 + i + 1 + i % 9), **over) for i in range(count)]
+
+
+def make_scheduler(slots: int = 4, queue_limit: int = 100) -> Scheduler:
+    """Make a scheduler with lanes of 8, 16 and 32 pieces."""
+    return Scheduler(slots, queue_limit, LENGTHS)
+
+
+class FakeRunner:
+    """Translate by reversing the source; checks at each step that every row is told its own last choice.
+
+    A source piece in `fails_on` makes the encoder fail, a target piece in `breaks_on` the step.
+    """
+
+    def __init__(self, fails_on: int = -1, breaks_on: int = -1) -> None:
+        self.fails_on, self.breaks_on = fails_on, breaks_on
+        self.lanes: dict[Lane, list[list[int]]] = {}  # what each row still has to say
+        self.said: dict[Lane, list[int]] = {}
+        self.batches: list[int] = []
+
+    def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
+        """Remember the sources."""
+        rows = [source.tolist() for source in sources]
+        if any(self.fails_on in row for row in rows):
+            raise RuntimeError("the encoder failed")
+        states = numpy.empty(len(rows), object)
+        states[:] = [[*reversed(row), EOS] for row in rows]
+        return Encoded({"left": states}, {}, numpy.array([len(row) for row in rows]))
+
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
+        """Append rows."""
+        assert all(encoded.lengths[i] <= lane.source_length for i in chosen)
+        self.lanes.setdefault(lane, []).extend(list(encoded.state["left"][i]) for i in chosen)
+        self.said.setdefault(lane, []).extend(BOS for _ in chosen)
+
+    def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
+        """Move rows."""
+        for array in (self.lanes[lane], self.said[lane]):
+            for place, row in zip(into, taken, strict=True):
+                array[place] = array[row]
+            del array[rows:]
+
+    def step(self, lane: Lane, previous_ids: NDArray[numpy.int64]) -> Candidates:
+        """Say the next piece of every row."""
+        assert previous_ids[:, 0].tolist() == self.said[lane]
+        following = [left[0] if left else EOS for left in self.lanes[lane]]
+        if self.breaks_on in following:
+            raise RuntimeError("the step failed")
+        for left in self.lanes[lane]:
+            del left[:1]
+        self.said[lane] = following
+        self.batches.append(len(following))
+        ids = numpy.array(following, numpy.int64)[:, None, None]
+        return Candidates(ids, numpy.full(ids.shape, -0.5, numpy.float32))
+
+
+def make_engine(
+    runner: FakeRunner | None = None, slots: int = 4, queue_limit: int = 100
+) -> tuple[Engine, list[Request]]:
+    """Make an engine that is stepped by hand, and the list that its finished requests land in."""
+    finished: list[Request] = []
+    search = partial(Greedy, BOS, EOS, MAX_LENGTH)
+    engine = Engine(make_scheduler(slots, queue_limit), runner or FakeRunner(), search, finished.extend)
+    return engine, finished
+
+
+def run_dry(engine: Engine, steps: int = 10_000) -> None:
+    """Step an engine until nothing is left."""
+    for _ in range(steps):
+        if not engine.scheduler.busy:
+            return
+        engine.step()
+    raise AssertionError(f"the engine is still busy after {steps} steps")

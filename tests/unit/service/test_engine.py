@@ -1,0 +1,174 @@
+"""The engine answers everybody, whatever else is in flight."""
+
+import logging
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.errors import Draining, InternalError, QueueFull
+from service.request import FinishReason, Request
+from tests.factories import FakeRunner, make_engine, make_request, make_requests, run_dry
+
+
+def expected(request: Request) -> list[int]:
+    """Return what the fake runner makes of a request."""
+    return list(reversed(request.source_ids.tolist()))[: request.max_length]
+
+
+def test_request_is_answered() -> None:
+    """A request comes back with its pieces, its score and the reason it ended."""
+    engine, finished = make_engine()
+    request = make_request(5, 6, 7)
+    engine.submit(request)
+    run_dry(engine)
+    assert finished == [request]
+    assert request.target_ids == [7, 6, 5]
+    assert request.finish_reason is FinishReason.EOS
+    assert request.steps == 4
+    assert request.log_probability == pytest.approx(-2.0)
+    assert request.mean_batch_size == pytest.approx(1.0)
+
+
+def test_length_limit_ends_a_request() -> None:
+    """A request stops at its own max_length."""
+    engine, _ = make_engine()
+    request = make_request(5, 6, 7, max_length=2)
+    engine.submit(request)
+    run_dry(engine)
+    assert request.target_ids == [7, 6]
+    assert request.finish_reason is FinishReason.LENGTH
+
+
+def test_request_joins_at_any_step_and_leaves_when_done() -> None:
+    """A later, shorter request overtakes a longer one that is already being decoded."""
+    engine, finished = make_engine()
+    long, short = make_request(*range(5, 25)), make_request(9)
+    engine.submit(long)
+    engine.step()
+    engine.step()
+    engine.submit(short)
+    run_dry(engine)
+    assert finished == [short, long]
+    assert [r.target_ids for r in finished] == [expected(r) for r in finished]
+
+
+def test_one_call_a_step_for_all_rows_of_a_lane() -> None:
+    """Requests of one lane share every step."""
+    runner = FakeRunner()
+    engine, _ = make_engine(runner, slots=8)
+    requests = [make_request(5, 6, 7) for _ in range(8)]
+    for request in requests:
+        engine.submit(request)
+    run_dry(engine)
+    assert runner.batches == [8, 8, 8, 8]
+    assert requests[0].mean_batch_size == pytest.approx(8.0)
+
+
+def test_cancelled_request_frees_its_slot_by_the_next_step() -> None:
+    """The slot of a cancelled request serves the next in line one step later, and nothing is emitted for it."""
+    engine, finished = make_engine(slots=1)
+    endless, waiting = make_request(*range(5, 35)), make_request(9)
+    engine.submit(endless)
+    engine.submit(waiting)
+    engine.step()
+    engine.cancel(endless)
+    engine.step()
+    assert waiting.row == 0
+    run_dry(engine)
+    assert finished == [waiting]
+    assert endless.finish_reason is FinishReason.CANCELLED
+    assert engine.stats.cancel_release_seconds.count == 1
+
+
+def test_failed_encoder_fails_only_those_who_were_joining(caplog: pytest.LogCaptureFixture) -> None:
+    """Rows already in the lane go on, and later requests are served."""
+    caplog.set_level(logging.CRITICAL)
+    engine, finished = make_engine(FakeRunner(fails_on=99))
+    before, bad, after = make_request(5, 6, 7, 8), make_request(99), make_request(9)
+    engine.submit(before)
+    engine.step()
+    engine.submit(bad)
+    engine.step()
+    engine.submit(after)
+    run_dry(engine)
+    assert isinstance(bad.error, InternalError)
+    assert "99" not in str(bad.error)
+    assert before.target_ids == [8, 7, 6, 5]
+    assert after.target_ids == [9]
+    assert set(finished) == {before, bad, after}
+
+
+def test_failed_step_fails_its_lane_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """The loop survives, another lane is untouched, and the lane serves again."""
+    caplog.set_level(logging.CRITICAL)
+    engine, _ = make_engine(FakeRunner(breaks_on=99))
+    bad, other = make_request(99, 5), make_request(*range(5, 15))
+    for request in (bad, other):
+        engine.submit(request)
+    run_dry(engine)
+    again = make_request(6, 7)
+    engine.submit(again)
+    run_dry(engine)
+    assert bad.finish_reason is FinishReason.ERROR
+    assert other.target_ids == expected(other)
+    assert again.target_ids == [7, 6]
+
+
+def test_closed_engine_fails_what_is_left_and_refuses_more() -> None:
+    """Closing answers everybody with `draining`."""
+    engine, finished = make_engine(slots=1)
+    requests = make_requests(3)
+    for request in requests:
+        engine.submit(request)
+    engine.close()
+    assert set(finished) == set(requests)
+    assert all(isinstance(request.error, Draining) for request in requests)
+    with pytest.raises(Draining):
+        engine.submit(make_request())
+
+
+def test_full_line_is_refused_at_once() -> None:
+    """A refused request leaves no trace."""
+    engine, finished = make_engine(slots=1, queue_limit=1)
+    engine.submit(make_request())
+    with pytest.raises(QueueFull):
+        engine.submit(make_request())
+    run_dry(engine)
+    assert len(finished) == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    slots=st.integers(1, 6),
+    sources=st.lists(st.lists(st.integers(4, 50), min_size=1, max_size=32), max_size=20),
+    limits=st.lists(st.integers(1, 40), min_size=20, max_size=20),
+    script=st.lists(st.sampled_from(["submit", "step", "cancel"]), max_size=120),
+    pick=st.randoms(use_true_random=False),
+)
+def test_nobody_is_lost_and_nobody_is_mixed_up(
+    slots: int, sources: list[list[int]], limits: list[int], script: list[str], pick: object
+) -> None:
+    """Whatever the order of arrivals, steps and cancels: each request ends once, with its own translation."""
+    engine, finished = make_engine(slots=slots)
+    left = [make_request(*source, max_length=limit) for source, limit in zip(sources, limits, strict=False)]
+    alive: list[Request] = []
+    cancelled: list[Request] = []
+    for action in script:
+        if action == "submit" and left:
+            alive.append(left.pop())
+            engine.submit(alive[-1])
+        elif action == "step":
+            engine.step()
+        elif action == "cancel" and alive:
+            victim = alive[pick.randrange(len(alive))]  # type: ignore[attr-defined]
+            if victim not in finished and victim not in cancelled:
+                engine.cancel(victim)
+                cancelled.append(victim)
+    run_dry(engine)
+    assert len(finished) == len(set(finished))
+    assert set(finished) | set(cancelled) == set(alive)
+    assert not set(finished) & set(cancelled)
+    for request in finished:
+        assert request.target_ids == expected(request)
+    assert engine.scheduler.running == engine.scheduler.waiting == 0

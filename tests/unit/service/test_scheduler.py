@@ -1,0 +1,97 @@
+"""The scheduler decides who runs where."""
+
+import pytest
+
+from service.errors import QueueFull
+from service.request import Lane, Status
+from tests.factories import make_request, make_requests, make_scheduler
+
+
+def test_first_come_first_served() -> None:
+    """Requests get slots in the order in which they came."""
+    scheduler = make_scheduler(slots=2)
+    requests = make_requests(5)
+    for request in requests:
+        scheduler.submit(request)
+    assert scheduler.schedule().joining == requests[:2]
+    assert (scheduler.running, scheduler.waiting) == (2, 3)
+    assert scheduler.oldest is requests[2]
+
+
+def test_lane_follows_from_the_source_alone() -> None:
+    """A source goes to the shortest lane that holds it."""
+    scheduler = make_scheduler()
+    lengths = {count: scheduler.lane_of(make_request(*range(count))) for count in (1, 8, 9, 32)}
+    assert lengths == {1: Lane(8), 8: Lane(8), 9: Lane(16), 32: Lane(32)}
+
+
+def test_full_line_refuses_and_keeps_nothing() -> None:
+    """A request beyond the limit is refused, and is not in the line."""
+    scheduler = make_scheduler(queue_limit=1)
+    scheduler.submit(make_request())
+    with pytest.raises(QueueFull, match="1 requests are waiting, the limit is 1"):
+        scheduler.submit(make_request())
+    assert scheduler.waiting == 1
+
+
+def test_slot_of_a_finished_request_is_given_on_in_the_next_plan() -> None:
+    """A request that ended makes room for one that waits, at once."""
+    scheduler = make_scheduler(slots=1)
+    first, second = make_requests(2)
+    for request in (first, second):
+        scheduler.submit(request)
+    scheduler.schedule()
+    assert scheduler.update(Lane(8), [0]) == [first]
+    assert scheduler.schedule().joining == [second]
+    assert second.row == 0
+
+
+def test_gaps_are_closed_by_the_last_rows() -> None:
+    """At most one row moves for each that left, and rows stay without gaps."""
+    scheduler = make_scheduler(slots=5)
+    requests = [make_request(i + 5) for i in range(5)]
+    for request in requests:
+        scheduler.submit(request)
+    scheduler.schedule()
+    scheduler.update(Lane(8), [0, 2, 4])
+    (compaction,) = scheduler.schedule().compactions
+    assert (compaction.into, compaction.taken, compaction.rows) == ([0], [3], 2)
+    assert (requests[3].row, requests[1].row) == (0, 1)
+
+
+def test_cancel_in_the_line_and_in_a_slot() -> None:
+    """A cancelled request leaves the line, or its slot with the next plan; twice changes nothing."""
+    scheduler = make_scheduler(slots=1)
+    running, waiting = make_requests(2)
+    for request in (running, waiting):
+        scheduler.submit(request)
+    scheduler.schedule()
+    assert scheduler.cancel(waiting)
+    assert scheduler.cancel(running)
+    assert not scheduler.cancel(running)
+    assert scheduler.busy  # its row is still to be cleared away
+    scheduler.schedule()
+    assert not scheduler.busy
+    assert running.status is waiting.status is Status.FINISHED
+
+
+def test_row_that_ended_and_was_cancelled_ends_once() -> None:
+    """A request cancelled during the step in which it ended is not finished a second time."""
+    scheduler = make_scheduler()
+    request = make_request()
+    scheduler.submit(request)
+    scheduler.schedule()
+    scheduler.cancel(request)
+    assert scheduler.update(Lane(8), [0]) == []
+
+
+def test_clear_returns_everybody_alive() -> None:
+    """Clearing takes out those who wait and those who run, and not those who have left."""
+    scheduler = make_scheduler(slots=2)
+    requests = make_requests(3)
+    for request in requests:
+        scheduler.submit(request)
+    scheduler.schedule()
+    scheduler.cancel(requests[0])
+    assert scheduler.clear() == [requests[2], requests[1]]
+    assert not scheduler.busy
