@@ -1,0 +1,52 @@
+"""The connection to one or more servers: balancing and retries by gRPC's own service config."""
+
+from __future__ import annotations
+
+import json
+
+import grpc
+
+from seq2serve.version import version
+
+_SERVICE_CONFIG = {
+    # A name that resolves to many servers gets calls spread over all of them. Health is not watched
+    # from here: behind a balancer the watch would follow one server and condemn all when it stops.
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                # The calls are stateless, so a repeat is safe. A server that names a time to wait
+                # in `grpc-retry-pushback-ms`, or forbids the repeat there, is obeyed.
+                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+            },
+        }
+    ],
+    # Retries stop when failures outweigh successes. The allowance is large because one killed
+    # server fails every call that it had in flight at once, and all must be retried elsewhere.
+    "retryThrottling": {"maxTokens": 1000, "tokenRatio": 0.1},
+}
+
+OPTIONS: tuple[tuple[str, str | int], ...] = (
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    ("grpc.enable_retries", 1),
+    ("grpc.primary_user_agent", f"seq2serve-python/{version()}"),
+)
+
+
+def open_channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
+    """Open a channel for blocking calls; without credentials it is not encrypted."""
+    if credentials is None:
+        return grpc.insecure_channel(address, options=OPTIONS)
+    return grpc.secure_channel(address, credentials, options=OPTIONS)
+
+
+def open_aio_channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    """Open a channel for asyncio; without credentials it is not encrypted."""
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=OPTIONS)
+    return grpc.aio.secure_channel(address, credentials, options=OPTIONS)

@@ -1,0 +1,1 @@
+"""The subcommands of `seq2serve`, one module each, and what they share."""

@@ -1,0 +1,66 @@
+"""A real server in a process of its own, for integration tests and benchmarks."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+ROOT = Path(__file__).parent.parent
+READY = re.compile(r"is ready on (\S+) after ([\d.]+) s: .* \(metrics on (http://\S+)/metrics\)")
+
+
+class ServerProcess:
+    """Start `python -m service` on free ports of 127.0.0.1, and stop it by its pid."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self._stderr = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "service", "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"),
+                *("--model-repository", str(ROOT / "model_repository"), "--drain-delay", "0", *arguments),
+            ],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.ready_line = self.process.stdout.readline()
+        found = READY.search(self.ready_line)
+        if not found:
+            self.process.wait(30)
+            raise RuntimeError(f"the server did not start: {self.log()}")
+        self.hint_line = self.process.stdout.readline()
+        self.address, self.start_seconds, self.http = found[1], float(found[2]), found[3]
+
+    def log(self) -> str:
+        """Return what the server has logged so far."""
+        self._stderr.seek(0)
+        return self._stderr.read()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 60) -> int:
+        """Send a signal and wait; returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout)
+
+    def __enter__(self) -> Self:
+        """Return the running server."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the server."""
+        if self.process.poll() is None:
+            self.stop(signal.SIGTERM if kind is None else signal.SIGKILL)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self._stderr.close()

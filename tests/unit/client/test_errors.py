@@ -1,0 +1,91 @@
+import grpc
+import pytest
+
+from seq2serve import Client, errors
+
+REASONS = {
+    "malformed_request": (grpc.StatusCode.INVALID_ARGUMENT, errors.MalformedRequest),
+    "empty_source": (grpc.StatusCode.INVALID_ARGUMENT, errors.EmptySource),
+    "source_too_long": (grpc.StatusCode.INVALID_ARGUMENT, errors.SourceTooLong),
+    "invalid_option": (grpc.StatusCode.INVALID_ARGUMENT, errors.InvalidOption),
+    "model_language_mismatch": (grpc.StatusCode.INVALID_ARGUMENT, errors.ModelLanguageMismatch),
+    "model_not_found": (grpc.StatusCode.NOT_FOUND, errors.ModelNotFound),
+    "version_not_found": (grpc.StatusCode.NOT_FOUND, errors.VersionNotFound),
+    "language_pair_not_found": (grpc.StatusCode.NOT_FOUND, errors.LanguagePairNotFound),
+    "unsupported_option": (grpc.StatusCode.FAILED_PRECONDITION, errors.UnsupportedOption),
+    "deadline_exceeded": (grpc.StatusCode.DEADLINE_EXCEEDED, errors.DeadlineExceeded),
+    "cancelled": (grpc.StatusCode.CANCELLED, errors.Cancelled),
+    "unauthenticated": (grpc.StatusCode.UNAUTHENTICATED, errors.Unauthenticated),
+    "permission_denied": (grpc.StatusCode.PERMISSION_DENIED, errors.PermissionDenied),
+    "unimplemented": (grpc.StatusCode.UNIMPLEMENTED, errors.Unimplemented),
+    "internal": (grpc.StatusCode.INTERNAL, errors.InternalError),
+}
+# Each of these would cost the time of three retries, and the way from reason to class is the same.
+RETRIED = {
+    "queue_full": (grpc.StatusCode.RESOURCE_EXHAUSTED, errors.QueueFull),
+    "deadline_unmeetable": (grpc.StatusCode.RESOURCE_EXHAUSTED, errors.DeadlineUnmeetable),
+    "client_limit": (grpc.StatusCode.RESOURCE_EXHAUSTED, errors.ClientLimit),
+    "draining": (grpc.StatusCode.UNAVAILABLE, errors.Draining),
+    "model_not_ready": (grpc.StatusCode.UNAVAILABLE, errors.ModelNotReady),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_each_reason_has_its_class(client, server, reason: str) -> None:
+    code, kind = REASONS[reason]
+    server.every = server.failing(code, reason, "the message")
+    with pytest.raises(errors.Seq2ServeError) as caught:
+        client.translate("a")
+    assert type(caught.value) is kind
+    assert str(caught.value) == "the message"
+    assert caught.value.reason == reason
+    assert caught.value.code is code
+    assert caught.value.request_id == "request-7"
+
+
+def test_the_classes_declare_what_the_server_sends() -> None:
+    for reason, (code, kind) in (REASONS | RETRIED).items():
+        assert (kind.reason, kind.code) == (reason, code)
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    def names(kind: type) -> list[str]:
+        return [kind.__name__] + [n for child in kind.__subclasses__() for n in names(child)]
+
+    drawn = [
+        line.strip(" │├└─").split()[0]
+        for line in errors.__doc__.splitlines()
+        if line.startswith("    ")
+    ]
+    assert drawn == names(errors.Seq2ServeError)
+
+
+def test_a_reason_of_a_newer_server_keeps_its_word(client, server) -> None:
+    server.every = server.failing(grpc.StatusCode.INVALID_ARGUMENT, "too_rude")
+    with pytest.raises(errors.InvalidRequest) as caught:
+        client.translate("a")
+    assert type(caught.value) is errors.InvalidRequest
+    assert caught.value.reason == "too_rude"
+
+
+def test_without_a_reason_the_code_decides(client, server) -> None:
+    server.every = lambda _, context: context.abort(grpc.StatusCode.PERMISSION_DENIED, "a proxy")
+    with pytest.raises(errors.PermissionDenied, match="a proxy") as caught:
+        client.translate("a")
+    assert caught.value.request_id == ""
+
+
+def test_an_exception_in_the_server_is_an_error_too(client, server) -> None:
+    server.every = lambda *_: 1 / 0
+    with pytest.raises(errors.Seq2ServeError) as caught:
+        client.translate("a")
+    assert caught.value.code is grpc.StatusCode.UNKNOWN
+
+
+def test_unreachable_names_the_address(dead_address: str) -> None:
+    with (
+        Client(dead_address) as client,
+        pytest.raises(errors.ServerUnreachable, match=dead_address) as caught,
+    ):
+        client.translate("a")
+    assert isinstance(caught.value, errors.Unavailable)

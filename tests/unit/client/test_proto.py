@@ -1,0 +1,70 @@
+"""What other languages' clients rely on: the .proto files stand alone and explain themselves."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from seq2serve.options import TranslateOptions
+from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
+
+ROOT = Path(__file__).parents[3] / "proto"
+FILES = sorted(ROOT.rglob("*.proto"))
+DECLARATION = re.compile(
+    r"^\s*(message|enum|service|rpc|oneof)\s+\w+"  # a thing with a body
+    r"|^\s*(optional |repeated )?[\w.]+ \w+ = \d+;"  # a field
+    r"|^\s*[A-Z][A-Z0-9_]* = \d+;"  # an enum value
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_imports_only_google_protobuf_and_itself(path: Path) -> None:
+    imports = re.findall(r'^import (?:public )?"(.+)";', path.read_text(), re.MULTILINE)
+    assert all(name.startswith(("google/protobuf/", "seq2serve/v1/")) for name in imports)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_declaration_has_a_comment_above(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    bare = [
+        f"{path.name}:{number + 1}: {line.strip()}"
+        for number, line in enumerate(lines)
+        if DECLARATION.match(line) and not lines[number - 1].lstrip().startswith("//")
+    ]
+    assert bare == []
+
+
+def test_the_declarations_of_all_messages_were_looked_at() -> None:
+    """Guards the pattern above: what it finds is as much as the compiled descriptors hold."""
+    found = sum(
+        bool(DECLARATION.match(line)) for path in FILES for line in path.read_text().splitlines()
+    )
+    assert found == sum(
+        len(file.message_types_by_name)
+        + sum(
+            len(message.fields) + sum(not oneof.name.startswith("_") for oneof in message.oneofs)
+            for message in file.message_types_by_name.values()
+        )
+        + sum(1 + len(enum.values) for enum in file.enum_types_by_name.values())
+        + sum(1 + len(service.methods) for service in file.services_by_name.values())
+        for file in (model_pb2.DESCRIPTOR, options_pb2.DESCRIPTOR, translation_pb2.DESCRIPTOR)
+    )
+
+
+def test_decode_options_and_scores_have_presence() -> None:
+    scalars = [
+        field
+        for message in (options_pb2.DecodeOptions, options_pb2.InputOptions)
+        for field in message.DESCRIPTOR.fields
+        if not field.is_repeated
+    ]
+    assert all(field.has_presence for field in scalars)
+    assert translation_pb2.Hypothesis.DESCRIPTOR.fields_by_name["score"].has_presence
+
+
+def test_the_clients_options_are_the_protocols() -> None:
+    """A field added to the protocol must reach the typed keyword arguments, and only once."""
+    messages = (options_pb2.DecodeOptions, options_pb2.InputOptions, options_pb2.OutputOptions)
+    names = [field.name for message in messages for field in message.DESCRIPTOR.fields]
+    own = ["request_id", "priority", "target_prefix", "prefix_bias", "glossary"]
+    assert sorted(TranslateOptions.__annotations__) == sorted(names + own)

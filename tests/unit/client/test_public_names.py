@@ -1,0 +1,63 @@
+import seq2serve
+
+NAMES = {
+    "AsyncClient",
+    "Cancelled",
+    "Client",
+    "ClientLimit",
+    "DeadlineExceeded",
+    "DeadlineUnmeetable",
+    "Draining",
+    "EmptySource",
+    "FailedPrecondition",
+    "Hypothesis",
+    "InternalError",
+    "InvalidOption",
+    "InvalidRequest",
+    "LanguagePair",
+    "LanguagePairNotFound",
+    "Link",
+    "MalformedRequest",
+    "Model",
+    "ModelLanguageMismatch",
+    "ModelNotFound",
+    "ModelNotReady",
+    "ModelVersion",
+    "NotFound",
+    "Notice",
+    "Pending",
+    "PermissionDenied",
+    "QueueFull",
+    "ResourceExhausted",
+    "Seq2ServeError",
+    "ServerUnreachable",
+    "SourceTooLong",
+    "Timing",
+    "TrainingScore",
+    "TranslateOptions",
+    "Translation",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "UnsupportedOption",
+    "Usage",
+    "VersionNotFound",
+    "Word",
+    "__version__",
+}
+
+
+def test_public_names_are_pinned() -> None:
+    assert set(seq2serve.__all__) == NAMES
+    assert all(hasattr(seq2serve, name) for name in NAMES)
+
+
+def test_every_error_is_public() -> None:
+    from seq2serve import errors
+
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.Seq2ServeError)
+    }
+    assert defined <= NAMES

@@ -1,0 +1,155 @@
+"""A bundle is served only if every byte is what the manifest says."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.bundle import read_bundle
+from service.errors import BundleError
+
+
+def tensor(name: str, kind: str, *shape: int | str) -> dict[str, Any]:
+    """Describe a tensor as a manifest does."""
+    return {"name": name, "type": kind, "shape": list(shape)}
+
+
+def manifest(files: dict[str, bytes]) -> dict[str, Any]:
+    """Make a manifest that pins the given files."""
+    memory, state = tensor("keys", "float32", "B", "S", 4), tensor("hidden_0", "float32", "B", "W", 4)
+    lengths, alignment = tensor("source_lengths", "int64", "B"), tensor("alignment", "float32", "B", "W", "S")
+    previous, parents = tensor("previous_ids", "int64", "B", "W"), tensor("parents", "int64", "B", "W")
+    following = tensor("next_hidden_0", "float32", "B", "W", 4)
+    candidates = [
+        tensor("candidate_ids", "int64", "B", "W", "C"),
+        tensor("candidate_log_probabilities", "float32", "B", "W", "C"),
+    ]
+    step_inputs = [previous, parents, state, memory, lengths]
+    graphs = [
+        ("encoder", [tensor("source_ids", "int64", "B", "S"), lengths], [memory, tensor("hidden_0", "float32", "B", 4)]),
+        ("step", step_inputs, [*candidates, following, alignment]),
+        ("step_full", step_inputs, [tensor("log_probabilities", "float32", "B", "W", "V"), following, alignment]),
+    ]
+    return {
+        "format_version": 1,
+        "name": "xx-yy",
+        "producer": "a test",
+        "source_language": "xx",
+        "target_language": "yy",
+        "architecture": {"cell": "gru", "attention": "additive", "parameters": 1},
+        "special_ids": {"pad": 0, "unk": 1, "bos": 2, "eos": 3},
+        "vocabulary": {"file": "vocabulary.model", "size": 8},
+        "limits": {"max_source_tokens": 16, "max_length": 16},
+        "candidates": 4,
+        "state": [state],
+        "memory": [memory],
+        "graphs": [
+            {"name": role, "role": role, "precision": "fp32", "file": f"{role}.onnx", "inputs": i, "outputs": o}
+            for role, i, o in graphs
+        ],
+        "files": {n: {"bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()} for n, b in files.items()},
+        "golden": [
+            {"source": "a", "source_ids": [5], "outputs": {"fp32": {"ids": [6], "text": "b"}}, "margin": 1.0}
+        ],
+    }
+
+
+def write(folder: Path, change: Callable[[dict[str, Any]], object] = lambda m: None) -> Path:
+    """Write a bundle whose manifest went through `change`."""
+    files = {name: name.encode() for name in ("encoder.onnx", "step.onnx", "step_full.onnx", "vocabulary.model")}
+    path = folder / "xx-yy" / "1"
+    path.mkdir(parents=True)
+    for name, content in files.items():
+        (path / name).write_bytes(content)
+    described = manifest(files)
+    change(described)
+    (path / "manifest.json").write_text(json.dumps(described))
+    return path
+
+
+def test_good_bundle_is_read(tmp_path: Path) -> None:
+    """The version is the folder's name, and the digest covers all files."""
+    bundle = read_bundle(write(tmp_path))
+    assert (bundle.version, bundle.manifest.name) == (1, "xx-yy")
+    assert bundle.manifest.digest().startswith("sha256:")
+
+
+def test_unknown_role_and_field_are_ignored(tmp_path: Path) -> None:
+    """A newer writer may add graphs and fields within a format version."""
+
+    def add(described: dict[str, Any]) -> None:
+        described["graphs"].append({**described["graphs"][1], "name": "new", "role": "step_greedy"})
+        described["something"] = "new"
+
+    assert len(read_bundle(write(tmp_path, add)).manifest.graphs) == 4
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "vocabulary.model"])
+def test_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    """The message names the file that is gone."""
+    path = write(tmp_path)
+    (path / name).unlink()
+    with pytest.raises(BundleError, match=rf"{name}: cannot be read \(No such file"):
+        read_bundle(path)
+
+
+def test_altered_file_is_named(tmp_path: Path) -> None:
+    """A byte that changed is found, whether or not the size did."""
+    path = write(tmp_path)
+    (path / "step.onnx").write_bytes(b"step.onnX")
+    with pytest.raises(BundleError, match=r"step\.onnx: has SHA-256"):
+        read_bundle(path)
+    (path / "step.onnx").write_bytes(b"step")
+    with pytest.raises(BundleError, match=r"step\.onnx: has 4 bytes, the manifest says 9"):
+        read_bundle(path)
+
+
+def test_unknown_format_version_says_what_to_do(tmp_path: Path) -> None:
+    """Another format is refused before anything else is looked at."""
+    with pytest.raises(BundleError, match="format version 99; this server reads 1: export the model again"):
+        read_bundle(write(tmp_path, lambda m: m.update(format_version=99, name=3)))
+
+
+def test_manifest_that_is_none(tmp_path: Path) -> None:
+    """Missing, empty and foreign manifests are refused by name."""
+    path = write(tmp_path)
+    for content in (b"", b"[]", b"\xff\xfe", b'{"name": "x"}'):
+        (path / "manifest.json").write_bytes(content)
+        with pytest.raises(BundleError, match=r"manifest\.json: is not a manifest"):
+            read_bundle(path)
+    (path / "manifest.json").unlink()
+    with pytest.raises(BundleError, match=r"manifest\.json: cannot be read"):
+        read_bundle(path)
+
+
+CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "no step": (lambda m: m["graphs"].pop(1), "no graph has the required role 'step'"),
+    "unlisted file": (lambda m: m["files"].pop("step.onnx"), "'step.onnx' is used but not listed"),
+    "path outside": (
+        lambda m: m["files"].update({"../../etc/passwd": m["files"]["step.onnx"]}),
+        "not a plain file name inside the bundle",
+    ),
+    "missing tensor": (lambda m: m["graphs"][1]["outputs"].pop(), "graph 'step' has outputs"),
+    "state shape": (lambda m: m["state"][0].update(shape=["B", 4]), "state tensor 'hidden_0' has shape"),
+    "memory shape": (lambda m: m["memory"][0].update(shape=["B", "W", 4]), "memory tensor 'keys' has shape"),
+    "no golden": (lambda m: m.update(golden=[]), "golden"),
+    "name": (lambda m: m.update(name="../x"), "name"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_inconsistent_manifest_is_refused(tmp_path: Path, case: str) -> None:
+    """The reason names what does not fit."""
+    change, message = CHANGES[case]
+    with pytest.raises(BundleError, match=message):
+        read_bundle(write(tmp_path, change))
+
+
+def test_folder_must_be_a_version(tmp_path: Path) -> None:
+    """A folder whose name is no number is no version."""
+    path = write(tmp_path)
+    with pytest.raises(BundleError, match="the folder's name is the version"):
+        read_bundle(path.rename(path.parent / "latest"))
