@@ -40,7 +40,9 @@ async def served(address: str, sources: list[str], in_flight: int) -> list[list[
 @torch.no_grad()
 def gap(model: Seq2Seq, source: list[int], ours: list[int], theirs: list[int]) -> float:
     """Return PyTorch's gap between the best two pieces at the step where two outputs part."""
-    common = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+    common = next(
+        (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs))
+    )
     memory, state = model.encode(torch.tensor([source]), torch.tensor([len(source)]))
     logits = torch.empty(0)
     for piece in [BOS_ID, *theirs[:common]]:
@@ -57,7 +59,9 @@ def compare(name: str, model: Seq2Seq, tokenizer: Tokenizer, sources: list[str],
         outputs = asyncio.run(served(address, sources, in_flight))
         differing = [i for i, (a, b) in enumerate(zip(outputs, reference, strict=True)) if a != b]
         share = 100 * (1 - len(differing) / len(sources))
-        print(f"{name}, {label}: {len(sources) - len(differing)} of {len(sources)} the same ({share:.2f} %)", flush=True)
+        print(
+            f"{name}, {label}: {len(sources) - len(differing)} of {len(sources)} the same ({share:.2f} %)", flush=True
+        )
         for i in differing:
             distance = gap(model, ids[i], outputs[i], reference[i])
             verdict = "near-tie" if distance < NEAR_TIE else "NOT a near-tie"

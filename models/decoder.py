@@ -1,10 +1,12 @@
 """The target side: one recurrence, `step`, that training loops over and the export writes down."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from models.attention import ATTENTIONS, Memory
-from models.cells import CELLS, State
+from models.cells import CELLS, Cell, State
 from models.config import ModelConfig
 
 
@@ -59,7 +61,8 @@ class Decoder(nn.Module):
             context, weights = self.attention(layers[0][0], memory)
             first = self.cell.step(projected + self.context_input(context), layers[0])
         following, output = [first], first[0]
-        for cell, previous in zip(self.upper, layers[1:], strict=True):
+        for upper, previous in zip(self.upper, layers[1:], strict=True):
+            cell = cast(Cell, upper)
             after = cell.step(cell.project(output), previous)
             output = output + after[0] if self.residual else after[0]
             following.append(after)

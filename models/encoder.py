@@ -1,9 +1,11 @@
 """The source side: embedded words to one annotation h_j for every position."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
-from models.cells import CELLS, run
+from models.cells import CELLS, Cell, run
 from models.config import ModelConfig
 
 
@@ -28,7 +30,10 @@ class Encoder(nn.Module):
         each direction, [forward_S; backward_1] (B, M) (Bahdanau et al. 2015, 3.2).
         """
         for layer in self.layers:
-            runs = [run(cell, inputs, lengths, reverse=bool(d)) for d, cell in enumerate(layer)]
+            runs = [
+                run(cast(Cell, cell), inputs, lengths, reverse=bool(d))
+                for d, cell in enumerate(cast(nn.ModuleList, layer))
+            ]
             outputs = torch.cat([outputs for outputs, _ in runs], dim=-1)  # (B, S, M)
             final = torch.cat([final for _, final in runs], dim=-1)  # (B, M)
             inputs = inputs + outputs if self.residual and inputs.shape[-1] == outputs.shape[-1] else outputs

@@ -35,9 +35,7 @@ def default_max_length(source_length: int) -> int:
     return 2 * source_length + 10
 
 
-def translate(
-    model: Seq2Seq, sources: Sequence[Sequence[int]], batch_pieces: int = 8000
-) -> list[list[int]]:
+def translate(model: Seq2Seq, sources: Sequence[Sequence[int]], batch_pieces: int = 8000) -> list[list[int]]:
     """Decode any number of sources greedily, sorted into batches of like length, in the order given."""
     order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
     results: list[list[int]] = [[] for _ in sources]

@@ -39,7 +39,7 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
         d_inputs, d_weight, d_bias = ctx.saved_tensors
         return d_inputs * scale.to(d_inputs.dtype), d_weight * scale, d_bias * scale, None, None
@@ -59,5 +59,5 @@ def smoothed_cross_entropy(inputs: Tensor, weight: Tensor, bias: Tensor, targets
         lower = torch.get_autocast_dtype(inputs.device.type)
         inputs, weight, bias = inputs.to(lower), weight.to(lower), bias.to(lower)
     with torch.autocast(inputs.device.type, enabled=False):
-        loss: Tensor = _SmoothedCrossEntropy.apply(inputs, weight, bias, targets, smoothing)
+        loss: Tensor = _SmoothedCrossEntropy.apply(inputs, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
     return loss

@@ -50,7 +50,13 @@ class Trainer:
     """Own everything that changes while a model learns."""
 
     def __init__(self, recipe: Recipe, tokenizer: Tokenizer, data: Path, run: Path, device: torch.device) -> None:
-        self.recipe, self.config, self.tokenizer, self.run, self.device = recipe, recipe.training, tokenizer, run, device
+        self.recipe, self.config, self.tokenizer, self.run, self.device = (
+            recipe,
+            recipe.training,
+            tokenizer,
+            run,
+            device,
+        )
         self.corpus = Corpus(read_pairs(data, recipe.data.train, recipe.data), tokenizer, recipe.data)
         self.valid = read_pairs(data, recipe.data.valid, recipe.data)[: self.config.valid_sentences]
         torch.manual_seed(self.config.seed)
@@ -170,7 +176,11 @@ class Trainer:
                 progress.rate_factor /= 2
         log.info(
             "update %d, epoch %d: loss %.3f, valid BLEU %.2f, chrF %.2f",
-            progress.update, progress.epoch, progress.losses[-1], scores.bleu, scores.chrf,
+            progress.update,
+            progress.epoch,
+            progress.losses[-1],
+            scores.bleu,
+            scores.chrf,
         )
         return scores
 
@@ -182,7 +192,9 @@ class Trainer:
         single = {name: tensor.clone() for name, tensor in single.items()}
         checkpoint.fill(self.model, checkpoint.average(folders))
         scores = evaluate(self.model, self.tokenizer, self.valid)
-        log.info("average of %d checkpoints: valid BLEU %.2f, best single %.2f", len(folders), scores.bleu, progress.bleu)
+        log.info(
+            "average of %d checkpoints: valid BLEU %.2f, best single %.2f", len(folders), scores.bleu, progress.bleu
+        )
         if scores.bleu >= progress.bleu:
             progress.bleu, progress.chrf = scores.bleu, scores.chrf
         else:

@@ -44,6 +44,11 @@ class Tensor(_Part):
     type: Literal["float32", "float16", "int64"]
     shape: tuple[int | Literal["B", "S", "W", "C", "V"], ...]
 
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Return the fixed sizes behind the dynamic axes."""
+        return tuple(size for size in self.shape if isinstance(size, int))
+
 
 class Graph(_Part):
     """Describe one ONNX graph; a reader ignores roles that it does not know."""

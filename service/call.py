@@ -21,9 +21,9 @@ from service.status import CODES, REASON_KEY, REQUEST_ID_KEY, details
 
 log = logging.getLogger("service.call")
 access = structlog.stdlib.get_logger("service.access")
-# Generic in the type stubs alone.
+# grpc's own classes are generic in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 MAX_REQUEST_ID = 128
 
 
@@ -98,9 +98,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
 
         return handle
 
-    def _stream(
-        self, method: str, behaviour: Callable[..., Any], check: Callable[[Any], Any]
-    ) -> Callable[..., Any]:
+    def _stream(self, method: str, behaviour: Callable[..., Any], check: Callable[[Any], Any]) -> Callable[..., Any]:
         async def generate(request: Any, context: Context) -> AsyncIterator[Any]:
             async with self._observed(method, context, "stream"):
                 async for reply in behaviour(check(request), context):

@@ -20,7 +20,7 @@ class Health:
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add grpc.health.v1.Health to a server."""
-        add_HealthServicer_to_server(self._servicer, server)  # type: ignore[no-untyped-call]
+        add_HealthServicer_to_server(self._servicer, server)
 
     async def set(self, serving: bool) -> None:
         """Change the state, and tell those who watch it."""

@@ -72,7 +72,9 @@ class Model:
             ids = self.vocabulary.encode(example.source)
             if tuple(ids) != example.source_ids:
                 path = self.bundle.file(self.manifest.vocabulary.file)
-                raise BundleError(path, f"splits the golden sentence {example.source!r} into other pieces than training")
+                raise BundleError(
+                    path, f"splits the golden sentence {example.source!r} into other pieces than training"
+                )
             requests.append(self.request(ids))
             engine.submit(requests[-1])
         while engine.scheduler.busy:

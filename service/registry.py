@@ -128,7 +128,9 @@ def read_repository(path: Path) -> list[Bundle]:
         for version in versions:
             bundle = read_bundle(version)
             if bundle.manifest.name != folder.name:
-                raise StartupError(f"{version}: its manifest names the model {bundle.manifest.name!r}, not {folder.name!r}")
+                raise StartupError(
+                    f"{version}: its manifest names the model {bundle.manifest.name!r}, not {folder.name!r}"
+                )
             bundles.append(bundle)
     if not bundles:
         raise StartupError(f"--model-repository {path}: holds no model; make one with python -m export RUN {path}/NAME")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy
 from numpy.typing import NDArray
@@ -53,12 +53,10 @@ class _Slots:
         self.rows = 0
         self._capacity = 0
         self._slabs: Arrays = {
-            t.name: numpy.zeros((0, lane.source_length, *t.shape[2:]), t.type) for t in bundle.manifest.memory
+            t.name: numpy.zeros((0, lane.source_length, *t.features), t.type) for t in bundle.manifest.memory
         }
         self._lengths = numpy.zeros(0, numpy.int64)
-        self.state: Arrays = {
-            t.name: numpy.zeros((0, lane.width, *t.shape[2:]), t.type) for t in bundle.manifest.state
-        }
+        self.state: Arrays = {t.name: numpy.zeros((0, lane.width, *t.features), t.type) for t in bundle.manifest.state}
 
     def admit(self, encoded: Encoded, chosen: Sequence[int]) -> None:
         total = self.rows + len(chosen)
@@ -72,8 +70,7 @@ class _Slots:
             slab[rows, :width] = memory[chosen, :width]
         self._lengths[rows] = encoded.lengths[chosen]
         self.state = {
-            name: numpy.concatenate([array, encoded.state[name][chosen][:, None]])
-            for name, array in self.state.items()
+            name: numpy.concatenate([array, encoded.state[name][chosen][:, None]]) for name, array in self.state.items()
         }
         self.rows = total
 
@@ -87,12 +84,13 @@ class _Slots:
 
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         if into:
-            for array in (*self._slabs.values(), self._lengths, *self.state.values()):
+            arrays: list[NDArray[Any]] = [*self._slabs.values(), self._lengths, *self.state.values()]
+            for array in arrays:
                 array[into] = array[taken]
         self.state = {name: array[:rows] for name, array in self.state.items()}
         self.rows = rows
 
-    def feed(self) -> dict[str, NDArray[numpy.generic]]:
+    def feed(self) -> dict[str, NDArray[Any]]:
         memory = {name: slab[: self.rows] for name, slab in self._slabs.items()}
         return {**memory, **self.state, "source_lengths": self._lengths[: self.rows]}
 

@@ -83,7 +83,9 @@ class Scheduler:
             QueueFull: the line has reached its limit.
         """
         if len(self._waiting) >= self.queue_limit:
-            raise QueueFull(f"{len(self._waiting)} requests are waiting, the limit is {self.queue_limit}: try again later")
+            raise QueueFull(
+                f"{len(self._waiting)} requests are waiting, the limit is {self.queue_limit}: try again later"
+            )
         request.lane = self.lane_of(request)
         self._waiting[request] = None
 

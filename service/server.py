@@ -120,7 +120,9 @@ class Server:
             f"seq2serve {VERSION} is ready on {self.grpc_address} after {seconds:.1f} s: {names} "
             f"(metrics on http://{self.http_address}/metrics)"
         )
-        print(f'Try: .venv/bin/seq2serve --address {self.grpc_address} translate "The weather is nice today."', flush=True)
+        print(
+            f'Try: .venv/bin/seq2serve --address {self.grpc_address} translate "The weather is nice today."', flush=True
+        )
 
     async def _watch(self, metrics: Metrics) -> int:
         """Wait for a signal; measure how late the loop wakes, and give up when an engine has died."""

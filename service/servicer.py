@@ -60,9 +60,10 @@ class TranslationServicer(translation_pb2_grpc.TranslationServiceServicer):
 
     async def TranslateStream(  # noqa: N802
         self, request: translation_pb2.TranslateRequest, context: Context
-    ) -> translation_pb2.TranslateEvent:
+    ) -> AsyncIterator[translation_pb2.TranslateEvent]:
         """Refuse: streaming is declared, and not served by this release."""
         raise Unimplemented("TranslateStream is not served by this release: use Translate")
+        yield  # what makes it a stream
 
     async def TranslateBatch(  # noqa: N802
         self, request: translation_pb2.TranslateBatchRequest, context: Context
@@ -72,9 +73,10 @@ class TranslationServicer(translation_pb2_grpc.TranslationServiceServicer):
 
     async def TranslateBulk(  # noqa: N802
         self, request_iterator: AsyncIterator[translation_pb2.TranslateRequest], context: Context
-    ) -> translation_pb2.TranslateResult:
+    ) -> AsyncIterator[translation_pb2.TranslateResult]:
         """Refuse: bulk streams are declared, and not served by this release."""
         raise Unimplemented("TranslateBulk is not served by this release: send many Translate calls at a time")
+        yield  # what makes it a stream
 
     async def Score(  # noqa: N802
         self, request: translation_pb2.ScoreRequest, context: Context

@@ -92,7 +92,7 @@ def read_settings(arguments: list[str]) -> Settings:
         cli_parse_args=arguments,
     )
     try:
-        settings = WithFile(_cli_settings_source=cli)
+        settings = WithFile(_cli_settings_source=cli)  # type: ignore[call-arg]  # known without the mypy plugin to nobody
     except ValidationError as error:
         faults = [f"--{str(e['loc'][0]).replace('_', '-')} {e['input']!r}: {e['msg']}" for e in error.errors()]
         raise StartupError("; ".join(faults)) from error

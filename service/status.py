@@ -42,4 +42,5 @@ def details(error: ServiceError) -> bytes:
         packed.append(any_pb2.Any())
         packed[-1].Pack(part)
     code = code_pb2.Code.Value(CODES[error.reason].name)
-    return status_pb2.Status(code=code, message=error.message, details=packed).SerializeToString()
+    serialized: bytes = status_pb2.Status(code=code, message=error.message, details=packed).SerializeToString()
+    return serialized

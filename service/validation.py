@@ -4,7 +4,14 @@ import math
 from dataclasses import dataclass
 
 from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
-from service.errors import EmptySource, FieldViolation, InvalidRequest, SourceTooLong, UnsupportedOption, VersionNotFound
+from service.errors import (
+    EmptySource,
+    FieldViolation,
+    InvalidRequest,
+    SourceTooLong,
+    UnsupportedOption,
+    VersionNotFound,
+)
 from service.model import Model
 from service.registry import Registry
 

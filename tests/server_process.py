@@ -18,7 +18,7 @@ class ServerProcess:
     """Start `python -m service` on free ports of 127.0.0.1, and stop it by its pid."""
 
     def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
-        self._stderr = tempfile.TemporaryFile("w+")
+        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed on exit
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "service", "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"),

@@ -56,7 +56,7 @@ class AsyncClient:
         model: str = "",
         source_language: str = "",
         target_language: str = "",
-        timeout: float | None = None,  # noqa: ASYNC109 - it is the gRPC deadline
+        timeout: float | None = None,
         **options: Unpack[TranslateOptions],
     ) -> Translation:
         """Translate one text; see `Client.translate`."""
@@ -71,19 +71,17 @@ class AsyncClient:
             reply = await self._translation.Translate(request, timeout=self._limit(timeout))
         return Translation.from_message(reply)
 
-    async def models(self, *, timeout: float | None = None) -> list[Model]:  # noqa: ASYNC109
+    async def models(self, *, timeout: float | None = None) -> list[Model]:
         """List the models that the server holds, one entry per name."""
         with our_errors(self.address):
-            reply = await self._models.ListModels(
-                model_pb2.ListModelsRequest(), timeout=self._limit(timeout)
-            )
+            reply = await self._models.ListModels(model_pb2.ListModelsRequest(), timeout=self._limit(timeout))
         return [Model.from_message(model) for model in reply.models]
 
     async def model(
         self,
         name: str = "",
         *,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,
     ) -> Model:
         """Describe one model; see `Client.model`."""
         request = model_pb2.GetModelRequest(model=model_ref(name))

@@ -112,9 +112,7 @@ class Client:
     def models(self, *, timeout: float | None = None) -> list[Model]:
         """List the models that the server holds, one entry per name."""
         with our_errors(self.address):
-            reply = self._models.ListModels(
-                model_pb2.ListModelsRequest(), timeout=self._limit(timeout)
-            )
+            reply = self._models.ListModels(model_pb2.ListModelsRequest(), timeout=self._limit(timeout))
         return [Model.from_message(model) for model in reply.models]
 
     def model(self, name: str = "", *, timeout: float | None = None) -> Model:

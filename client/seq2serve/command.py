@@ -27,8 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exits.PIPE_CLOSED
     except ServerUnreachable as error:
         print(
-            f"seq2serve: {error}; start a server (`make serve`) or name another with "
-            "--address HOST:PORT",
+            f"seq2serve: {error}; start a server (`make serve`) or name another with --address HOST:PORT",
             file=sys.stderr,
         )
         return exits.UNREACHABLE

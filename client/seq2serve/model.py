@@ -80,8 +80,7 @@ class Model:
             precision=message.runtime.precision,
             bundle_digest=message.bundle_digest,
             training_scores=tuple(
-                TrainingScore(s.metric, s.value, s.dataset, s.signature)
-                for s in message.training_scores
+                TrainingScore(s.metric, s.value, s.dataset, s.signature) for s in message.training_scores
             ),
             message=message,
         )

@@ -63,10 +63,6 @@ def _shortest(value: float) -> float:
     """Return the shortest number that is the same in 32 bits: -0.2, not -0.200000003."""
     stored = struct.pack("f", value)
     return next(
-        (
-            short
-            for digits in range(6, 9)
-            if struct.pack("f", short := float(f"{value:.{digits}g}")) == stored
-        ),
+        (short for digits in range(6, 9) if struct.pack("f", short := float(f"{value:.{digits}g}")) == stored),
         value,
     )

@@ -110,9 +110,7 @@ class Hypothesis:
             text=message.text,
             finish_reason=enum_word(translation_pb2.FinishReason.DESCRIPTOR, message.finish_reason),
             score=message.score if message.HasField("score") else None,
-            log_probability=(
-                message.log_probability if message.HasField("log_probability") else None
-            ),
+            log_probability=(message.log_probability if message.HasField("log_probability") else None),
             tokens=tuple(message.tokens),
             token_ids=tuple(message.token_ids),
             token_scores=tuple(message.token_scores),

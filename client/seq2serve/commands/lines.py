@@ -61,9 +61,7 @@ def in_order(
     so that a result is yielded while the next line is still being typed.
     """
     slots = threading.Semaphore(in_flight)
-    results: queue.Queue[tuple[Line, Pending | None] | Exception | None] = queue.Queue(
-        maxsize=in_flight * _LOOKAHEAD
-    )
+    results: queue.Queue[tuple[Line, Pending | None] | Exception | None] = queue.Queue(maxsize=in_flight * _LOOKAHEAD)
 
     def send() -> None:
         try:

@@ -48,16 +48,10 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
             metavar="LANG",
             help=f"{side} language, such as en or de (default: the model's)",
         )
-    parser.add_argument(
-        "--max-length", type=int, metavar="N", help="at most N pieces (default: the model's)"
-    )
-    parser.add_argument(
-        "--scores", action="store_true", help="log-probability per piece and a tab before each line"
-    )
+    parser.add_argument("--max-length", type=int, metavar="N", help="at most N pieces (default: the model's)")
+    parser.add_argument("--scores", action="store_true", help="log-probability per piece and a tab before each line")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.add_argument(
-        "--in-flight", type=count, default=64, metavar="N", help="requests at once (default: 64)"
-    )
+    parser.add_argument("--in-flight", type=count, default=64, metavar="N", help="requests at once (default: 64)")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
     connection.add_flags(parser)
     parser.set_defaults(run=run, parser=parser)
@@ -122,9 +116,7 @@ def _outcome(line: Line, pending: Pending | None) -> tuple[Translation | None, s
         return None, exits.described(error)
 
 
-def _formatted_line(
-    args: argparse.Namespace, line: Line, translation: Translation | None, problem: str
-) -> str:
+def _formatted_line(args: argparse.Namespace, line: Line, translation: Translation | None, problem: str) -> str:
     if not args.json:
         # One line in, one line out, whatever line ends a model produces.
         return " ".join(_formatted(args, translation).splitlines()) if translation else ""

@@ -28,9 +28,7 @@ Behaviour = Callable[[Request, grpc.ServicerContext], Response]
 PATIENCE = 30.0  # no test waits that long; it only turns a hang into a failure
 
 
-class FakeServer(
-    translation_pb2_grpc.TranslationServiceServicer, model_pb2_grpc.ModelServiceServicer
-):
+class FakeServer(translation_pb2_grpc.TranslationServiceServicer, model_pb2_grpc.ModelServiceServicer):
     """Answers as told: `behaviours[text]`, else the text in capitals."""
 
     def __init__(self) -> None:
@@ -53,9 +51,7 @@ class FakeServer(
             resolved_model=model_pb2.ModelRef(name="en-de", version=1),
             usage=translation_pb2.Usage(source_tokens=3, target_tokens=2),
         )
-        hypothesis = response.hypotheses.add(
-            text=request.text.upper(), finish_reason=translation_pb2.FINISH_REASON_EOS
-        )
+        hypothesis = response.hypotheses.add(text=request.text.upper(), finish_reason=translation_pb2.FINISH_REASON_EOS)
         if request.output.scores:
             hypothesis.score = -0.2
         response.timing.total.FromMilliseconds(20)
@@ -71,9 +67,7 @@ class FakeServer(
         """Make a behaviour that ends the call the way the server does."""
 
         def fail(request: object, context: grpc.ServicerContext) -> NoReturn:
-            context.set_trailing_metadata(
-                (("seq2serve-reason", reason), ("seq2serve-request-id", "request-7"))
-            )
+            context.set_trailing_metadata((("seq2serve-reason", reason), ("seq2serve-request-id", "request-7")))
             context.abort(code, message)
             raise AssertionError("abort always raises")
 
@@ -84,17 +78,11 @@ class FakeServer(
     ) -> model_pb2.ListModelsResponse:
         return model_pb2.ListModelsResponse(models=[MODEL])
 
-    def GetModel(
-        self, request: model_pb2.GetModelRequest, context: grpc.ServicerContext
-    ) -> model_pb2.GetModelResponse:
+    def GetModel(self, request: model_pb2.GetModelRequest, context: grpc.ServicerContext) -> model_pb2.GetModelResponse:
         if request.model.name not in ("", MODEL.name):
-            self.failing(grpc.StatusCode.NOT_FOUND, "model_not_found", "served: en-de")(
-                request, context
-            )
+            self.failing(grpc.StatusCode.NOT_FOUND, "model_not_found", "served: en-de")(request, context)
         if request.model.WhichOneof("revision") and request.model.version != MODEL.version:
-            self.failing(grpc.StatusCode.NOT_FOUND, "version_not_found", "served: 1")(
-                request, context
-            )
+            self.failing(grpc.StatusCode.NOT_FOUND, "version_not_found", "served: 1")(request, context)
         return model_pb2.GetModelResponse(model=MODEL)
 
 

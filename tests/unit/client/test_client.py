@@ -100,9 +100,7 @@ def test_gives_up_after_four_attempts(client, server) -> None:
 
 def test_obeys_a_server_that_forbids_the_repeat(client, server) -> None:
     def full(_, context):
-        context.set_trailing_metadata(
-            (("seq2serve-reason", "queue_full"), ("grpc-retry-pushback-ms", "-1"))
-        )
+        context.set_trailing_metadata((("seq2serve-reason", "queue_full"), ("grpc-retry-pushback-ms", "-1")))
         context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
 
     server.every = full

@@ -52,11 +52,7 @@ def test_the_tree_is_drawn_as_it_is() -> None:
     def names(kind: type) -> list[str]:
         return [kind.__name__] + [n for child in kind.__subclasses__() for n in names(child)]
 
-    drawn = [
-        line.strip(" │├└─").split()[0]
-        for line in errors.__doc__.splitlines()
-        if line.startswith("    ")
-    ]
+    drawn = [line.strip(" │├└─").split()[0] for line in errors.__doc__.splitlines() if line.startswith("    ")]
     assert drawn == names(errors.Seq2ServeError)
 
 

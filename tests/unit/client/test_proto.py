@@ -36,9 +36,7 @@ def test_every_declaration_has_a_comment_above(path: Path) -> None:
 
 def test_the_declarations_of_all_messages_were_looked_at() -> None:
     """Guards the pattern above: what it finds is as much as the compiled descriptors hold."""
-    found = sum(
-        bool(DECLARATION.match(line)) for path in FILES for line in path.read_text().splitlines()
-    )
+    found = sum(bool(DECLARATION.match(line)) for path in FILES for line in path.read_text().splitlines())
     assert found == sum(
         len(file.message_types_by_name)
         + sum(

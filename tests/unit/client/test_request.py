@@ -5,9 +5,7 @@ from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
 
 
 def build(text: str = "hi", *, model: str = "", **options):
-    return translate_request(
-        text, model=model, source_language="", target_language="", options=options
-    )
+    return translate_request(text, model=model, source_language="", target_language="", options=options)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,11 @@ def manifest(files: dict[str, bytes]) -> dict[str, Any]:
     ]
     step_inputs = [previous, parents, state, memory, lengths]
     graphs = [
-        ("encoder", [tensor("source_ids", "int64", "B", "S"), lengths], [memory, tensor("hidden_0", "float32", "B", 4)]),
+        (
+            "encoder",
+            [tensor("source_ids", "int64", "B", "S"), lengths],
+            [memory, tensor("hidden_0", "float32", "B", 4)],
+        ),
         ("step", step_inputs, [*candidates, following, alignment]),
         ("step_full", step_inputs, [tensor("log_probabilities", "float32", "B", "W", "V"), following, alignment]),
     ]
@@ -51,9 +55,7 @@ def manifest(files: dict[str, bytes]) -> dict[str, Any]:
             for role, i, o in graphs
         ],
         "files": {n: {"bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()} for n, b in files.items()},
-        "golden": [
-            {"source": "a", "source_ids": [5], "outputs": {"fp32": {"ids": [6], "text": "b"}}, "margin": 1.0}
-        ],
+        "golden": [{"source": "a", "source_ids": [5], "outputs": {"fp32": {"ids": [6], "text": "b"}}, "margin": 1.0}],
     }
 
 

@@ -1,0 +1,80 @@
+# Every command of this repository; `make help` lists them. CI runs the same ones.
+
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell command -v $(p) 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+TORCH := torch==2.13.0
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-header --no-annotate --no-emit-index-url
+STUBS := client/seq2serve/v1
+
+.PHONY: help serve test check proto lock wheel clean
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
+
+serve: $(VENV)/.server ## serve the bundled model on 127.0.0.1:50051
+	@exec $(BIN)/python -m service --model-repository model_repository
+
+test: $(VENV)/.test ## run all tests; ARGS are given to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## lint, types, import contracts, generated stubs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory proto STUB_ROOT=$(VENV)/stubs
+	@diff -r -x __init__.py -x __pycache__ $(VENV)/stubs/seq2serve/v1 $(STUBS) || \
+		{ echo "$(STUBS) is not what the .proto files say: run make proto" >&2; exit 1; }
+
+STUB_ROOT ?= client
+proto: $(VENV)/.dev ## generate the stubs from the .proto files
+	@mkdir -p $(STUB_ROOT)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto --python_out=$(STUB_ROOT) \
+		--pyi_out=$(STUB_ROOT) --grpc_python_out=$(STUB_ROOT) --mypy_grpc_out=quiet:$(STUB_ROOT) \
+		proto/seq2serve/v1/*.proto
+
+lock: $(VENV)/.dev ## choose new exact versions within the bounds of pyproject.toml
+	@$(PIP) uv
+	$(UV_COMPILE) --upgrade --group dev-without-torch -o requirements/dev.txt
+	$(UV_COMPILE) --group test-without-torch -c requirements/dev.txt -o requirements/test.txt
+	$(UV_COMPILE) --group server -c requirements/dev.txt -o requirements/server.txt
+
+wheel: $(VENV)/.dev ## build the client's wheel into dist/
+	@rm -rf dist
+	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@$(BIN)/python -c "import sys, zipfile; names = {n.split('/')[0] for n in zipfile.ZipFile(sys.argv[1]).namelist()}; \
+		sys.exit(0 if names == {'seq2serve', 'seq2serve-0.1.0.dist-info'} else f'the wheel holds {names}')" dist/*.whl
+	@ls dist/*.whl
+
+clean: ## delete the virtual environment and everything built
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Each environment adds to the one before and never takes away: a stamp says that it is installed.
+$(VENV)/.python:
+	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.11 or newer, or set PYTHON" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is $$($(PYTHON) --version): Python 3.11 or newer is needed (set PYTHON)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.server: requirements/server.txt $(VENV)/.python pyproject.toml
+	@echo "installing what serving needs"
+	@$(PIP) --require-hashes -r requirements/server.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.server
+	@echo "installing what tests need"
+	@$(PIP) --require-hashes -r requirements/test.txt
+	@$(PIP) $(TORCH)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.test
+	@echo "installing what development needs"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
