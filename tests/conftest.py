@@ -1,0 +1,22 @@
+"""Marks and skips that hold for all tests."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine has no means for."""
+    if importlib.util.find_spec("torch") is None:
+        _skip(items, "torch", "PyTorch is not installed (make test installs it)")
+    if not SHARED_DATA.is_dir():
+        _skip(items, "shared_data", f"there is no {SHARED_DATA.parent.name}/{SHARED_DATA.name} beside the project")
+
+
+def _skip(items: list[pytest.Item], marker: str, reason: str) -> None:
+    for item in items:
+        if item.get_closest_marker(marker):
+            item.add_marker(pytest.mark.skip(reason=reason))
