@@ -56,6 +56,7 @@ class _Slots:
             t.name: numpy.zeros((0, lane.source_length, *t.features), t.type) for t in bundle.manifest.memory
         }
         self._lengths = numpy.zeros(0, numpy.int64)
+        self._parents = numpy.zeros((0, lane.width), numpy.int64)
         self.state: Arrays = {t.name: numpy.zeros((0, lane.width, *t.features), t.type) for t in bundle.manifest.state}
 
     def admit(self, encoded: Encoded, chosen: Sequence[int]) -> None:
@@ -80,6 +81,8 @@ class _Slots:
             grown[: len(slab)] = slab
             self._slabs[name] = grown
         self._lengths = numpy.concatenate([self._lengths, numpy.zeros(capacity - self._capacity, numpy.int64)])
+        # Every hypothesis goes on from itself.
+        self._parents = numpy.tile(numpy.arange(self._parents.shape[1]), (capacity, 1))
         self._capacity = capacity
 
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
@@ -92,7 +95,8 @@ class _Slots:
 
     def feed(self) -> dict[str, NDArray[Any]]:
         memory = {name: slab[: self.rows] for name, slab in self._slabs.items()}
-        return {**memory, **self.state, "source_lengths": self._lengths[: self.rows]}
+        rows = {"source_lengths": self._lengths[: self.rows], "parents": self._parents[: self.rows]}
+        return {**memory, **self.state, **rows}
 
 
 class OnnxRunner:
@@ -148,7 +152,6 @@ class OnnxRunner:
         slots = self._lanes[lane]
         feed = slots.feed()
         feed["previous_ids"] = previous_ids
-        feed["parents"] = numpy.broadcast_to(numpy.arange(lane.width), previous_ids.shape)
         ids, log_probabilities, *states = self._steps[lane.graph].run(self._outputs, feed)
         slots.state = dict(zip(self._state_names, states, strict=True))
         return Candidates(ids, log_probabilities)

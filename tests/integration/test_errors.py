@@ -193,7 +193,7 @@ def test_methods_to_come_are_refused(translation: Stub) -> None:
         "bell \x07 and null \x00 inside",
         "x" * 10_000,
         "مرحبا بالعالم",
-        "שלום \u202eעולם\u202c",
+        "שלום \u202eעולם\u202c",  # noqa: RUF001
         "\ufeffbyte order mark",
         "zero\u200bwidth",
         "中文没有空格的句子",

@@ -1,0 +1,190 @@
+"""`python -m models` as a user meets it: killed, resumed, asked for scores, and given bad input."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import sacrebleu
+import torch
+from safetensors.torch import load_file
+
+from models import __main__ as command
+from models import checkpoint
+from models.config import Recipe
+from models.training import start_run
+from tests.unit.models.factories import lexicon_pairs, recipe, run_models, start_models, write_recipe, write_tsv
+
+pytestmark = pytest.mark.torch
+
+PAIRS = lexicon_pairs(60)
+RECIPE = recipe(
+    {"embedding_dropout": 0.2, "memory_dropout": 0.2, "readout_dropout": 0.2, "embedding_size": 16},
+    {"concatenate": 0.2},
+    {"max_updates": 90, "validate_every": 10, "warmup_updates": 10},
+)
+
+
+class _Bench:
+    """Hold a folder with data and a recipe."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        write_tsv(self.data / "train.tsv", PAIRS)
+        write_tsv(self.data / "valid.tsv", PAIRS[:8])
+        self.recipe = write_recipe(folder / "recipe.toml", RECIPE)
+
+    def train(self, run: Path, *more: str) -> list[str]:
+        """Give the arguments that train into `run`."""
+        return ["train", str(self.recipe), "--data", str(self.data), "--run", str(run), *more]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> _Bench:
+    return _Bench(tmp_path_factory.mktemp("bench"))
+
+
+@pytest.fixture(scope="module")
+def finished(bench: _Bench) -> Path:
+    """Train a run from beginning to end."""
+    done = run_models(*bench.train(bench.folder / "finished"))
+    assert done.returncode == 0, done.stderr
+    return bench.folder / "finished"
+
+
+def _until(path: Path, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.001)
+
+
+def _main(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """Run the command in this process, which saves the seconds that torch takes to load."""
+    monkeypatch.setattr("sys.argv", ["python -m models", *map(str, arguments), "--device", "cpu", "--threads", "1"])
+    return command.main()
+
+
+@pytest.mark.parametrize("update", [10, 50])
+def test_a_killed_run_resumes_to_the_same_losses_and_bits(bench: _Bench, finished: Path, update: int) -> None:
+    """Killed by SIGKILL after a checkpoint and resumed, a run ends as the unbroken one: losses, scores, every bit."""
+    run = bench.folder / f"killed-{update}"
+    process = start_models(*bench.train(run))
+    try:
+        _until(run / "checkpoints" / f"{update:07d}")
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (run / "best").exists(), "the run was over before the kill"
+    assert update <= int(checkpoint.checkpoints(run)[-1].name) < 90
+
+    resumed = run_models(*bench.train(run, "--resume"))
+    assert resumed.returncode == 0, resumed.stderr
+    mine, theirs = (checkpoint.checkpoints(folder)[-1] for folder in (run, finished))
+    assert mine.name == theirs.name == "0000090"
+    assert (mine / "progress.json").read_text() == (theirs / "progress.json").read_text()
+    for name in ("checkpoints/0000090/model", "checkpoints/0000090/optimizer", "best/model"):
+        ours, expected = (load_file(folder / f"{name}.safetensors") for folder in (run, finished))
+        assert ours.keys() == expected.keys()
+        assert all(torch.equal(ours[key], expected[key]) for key in expected), name
+
+
+def test_evaluate_prints_scores_with_signatures(bench: _Bench, finished: Path) -> None:
+    """`evaluate RUN FILE.tsv` prints BLEU and chrF, each with sacrebleu's signature, and nothing else."""
+    done = run_models("evaluate", finished, bench.data / "valid.tsv")
+    assert done.returncode == 0, done.stderr
+    bleu, chrf = done.stdout.splitlines()
+    version = re.escape(sacrebleu.__version__)
+    assert re.fullmatch(rf"BLEU \d+\.\d\d  nrefs:1\|case:mixed\|eff:no\|tok:13a\|smooth:exp\|version:{version}", bleu)
+    assert re.fullmatch(rf"chrF \d+\.\d\d  nrefs:1\|case:mixed\|eff:yes\|nc:6\|nw:0\|space:no\|version:{version}", chrf)
+    progress = checkpoint.load_best(finished, torch.device("cpu"))[3]
+    assert f"BLEU {progress.bleu:.2f} " in bleu
+    assert f"chrF {progress.chrf:.2f} " in chrf
+
+
+def test_evaluate_finds_named_columns(
+    bench: _Bench, finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--columns` says which columns of the file are source and target."""
+    assert _main(monkeypatch, "evaluate", finished, bench.data / "valid.tsv") == 0
+    expected = capsys.readouterr().out
+    path = bench.folder / "columns.tsv"
+    path.write_text("".join(f"{i}\t{t}\t{s}\n" for i, (s, t) in enumerate(PAIRS[:8])), encoding="utf-8")
+    assert _main(monkeypatch, "evaluate", finished, path, "--columns", "id,target,source") == 0
+    assert capsys.readouterr().out == expected
+
+
+def test_average_makes_the_best_model_of_an_unfinished_run(
+    bench: _Bench, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`average RUN` writes the same RUN/best as the end of training."""
+    expected = load_file(finished / "best" / "model.safetensors")
+    (finished / "best").rename(finished / "best-before")
+    assert _main(monkeypatch, "average", finished, "--data", bench.data) == 0
+    actual = load_file(finished / "best" / "model.safetensors")
+    assert all(torch.equal(actual[name], expected[name]) for name in expected)
+
+
+def test_a_bad_recipe_ends_with_one_line(bench: _Bench) -> None:
+    """A user's mistake is one line on standard error and exit status 1, without a traceback."""
+    done = run_models("train", bench.folder / "none.toml", "--data", bench.data, "--run", bench.folder / "never")
+    assert done.returncode == 1
+    assert done.stderr == f"error: cannot read the recipe {bench.folder / 'none.toml'}: No such file or directory\n"
+    assert done.stdout == ""
+    assert not (bench.folder / "never").exists()
+
+
+def test_mistakes_are_told_in_one_line(
+    bench: _Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each wrong argument gives exit status 1 and an error that names what is wrong."""
+    run = tmp_path / "run"
+    start_run(Recipe.read(bench.recipe), bench.data, run, resume=False)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty.tsv").write_text("")
+    write_tsv(tmp_path / "good.tsv", PAIRS[:2])
+    checkpoint.write_checkpoint(
+        run / "best", checkpoint.build_model(*checkpoint.read_run(run)), checkpoint.Progress(), None
+    )
+    other = write_recipe(tmp_path / "other.toml", RECIPE.model_copy(update={"training": recipe().training}))
+    cases: list[tuple[list[str | Path], str]] = [
+        ([*bench.train(run)], "already holds a run"),
+        (["train", other, "--data", bench.data, "--run", run, "--resume"], "the recipe differs"),
+        ([*bench.train(tmp_path / "none", "--resume")], "holds no run to resume"),
+        (
+            ["train", bench.recipe, "--data", tmp_path, "--run", tmp_path / "new"],
+            f"cannot read {tmp_path / 'train.tsv'}",
+        ),
+        ([*bench.train(tmp_path / "file")], str(tmp_path / "file")),
+        (["evaluate", tmp_path, tmp_path / "good.tsv"], "is not a training run"),
+        (["evaluate", run, tmp_path / "none.tsv"], f"cannot read {tmp_path / 'none.tsv'}"),
+        (["evaluate", run, tmp_path / "empty.tsv"], str(tmp_path / "empty.tsv")),
+        (["evaluate", run, tmp_path / "good.tsv", "--columns", "source,other"], "'target'"),
+        (["average", run, "--data", bench.data], "no checkpoint"),
+        (["average", tmp_path / "none", "--data", bench.data], "is not a training run"),
+    ]
+    failures = []
+    for arguments, expected in cases:
+        try:
+            status = _main(monkeypatch, *arguments)
+        except Exception as error:  # a traceback for the user
+            failures.append(f"{arguments[0]} … {expected}: {type(error).__name__}: {error}")
+            continue
+        message = capsys.readouterr().err
+        if status != 1 or not message.startswith("error: ") or expected not in message or message.count("\n") > 1:
+            failures.append(f"{arguments[0]} … {expected}: status {status}, {message!r}")
+    assert not failures, "\n".join(failures)
+
+
+def test_a_missing_gpu_is_said_plainly(
+    bench: _Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--device cuda` without a GPU is an error that says what to do."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["python -m models", *bench.train(bench.folder / "never"), "--device", "cuda"])
+    assert command.main() == 1
+    assert "--device cuda: this PyTorch sees no GPU" in capsys.readouterr().err
