@@ -1,12 +1,14 @@
 # Every command of this repository; `make help` lists them. CI runs the same ones.
 
-PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell command -v $(p) 2>/dev/null)))
+# The first that runs and is new enough: a name on the PATH may be a shim of something that is not installed.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell \
+	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(p))))
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 TORCH := torch==2.13.0
-UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	--no-header --no-annotate --no-emit-index-url
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
+	--python-version 3.11 --no-header --no-annotate --no-emit-index-url
 STUBS := client/seq2serve/v1
 
 .PHONY: help serve test check proto lock wheel clean
@@ -26,6 +28,7 @@ check: $(VENV)/.dev ## lint, types, import contracts, generated stubs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@rm -rf $(VENV)/stubs
 	@$(MAKE) --no-print-directory proto STUB_ROOT=$(VENV)/stubs
 	@diff -r -x __init__.py -x __pycache__ $(VENV)/stubs/seq2serve/v1 $(STUBS) || \
 		{ echo "$(STUBS) is not what the .proto files say: run make proto" >&2; exit 1; }
@@ -37,7 +40,7 @@ proto: $(VENV)/.dev ## generate the stubs from the .proto files
 		--pyi_out=$(STUB_ROOT) --grpc_python_out=$(STUB_ROOT) --mypy_grpc_out=quiet:$(STUB_ROOT) \
 		proto/seq2serve/v1/*.proto
 
-lock: $(VENV)/.dev ## choose new exact versions within the bounds of pyproject.toml
+lock: $(VENV)/.python ## choose new exact versions within the bounds of pyproject.toml
 	@$(PIP) uv
 	$(UV_COMPILE) --upgrade --group dev-without-torch -o requirements/dev.txt
 	$(UV_COMPILE) --group test-without-torch -c requirements/dev.txt -o requirements/test.txt
@@ -55,9 +58,9 @@ clean: ## delete the virtual environment and everything built
 
 # Each environment adds to the one before and never takes away: a stamp says that it is installed.
 $(VENV)/.python:
-	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.11 or newer, or set PYTHON" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found: install one, or set PYTHON" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is $$($(PYTHON) --version): Python 3.11 or newer is needed (set PYTHON)" >&2; exit 1; }
+		{ echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): Python 3.11 or newer is needed (set PYTHON)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@$(PIP) --upgrade 'pip>=25.1'
 	@touch $@

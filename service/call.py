@@ -115,33 +115,38 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         call = Call(uuid.uuid4().hex, method, context.peer())
         token = _current.set(call)
         self._metrics.call_started(method, kind)
-        code = grpc.StatusCode.OK
         try:
             given = dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY)
             if given:
                 call.request_id = check_request_id(str(given), REQUEST_ID_KEY)
             yield
-            context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):
             left = context.time_remaining()
             late = left is not None and left <= 0
-            code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
             call.reason = "deadline_exceeded" if late else "cancelled"
+            self._ended(call, kind, grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED)
             raise
         except grpc.aio.AbortError:  # gRPC's own services answer so
-            code = grpc.StatusCode(context.code())
+            self._ended(call, kind, grpc.StatusCode(context.code()))
             raise
         except Exception as error:
             if not isinstance(error, ServiceError):
                 log.exception("call %s of %s failed", call.request_id, method)
                 error = InternalError("the server failed on this call; its log has the cause")
-            code, call.reason = CODES[error.reason], error.reason
-            await context.abort(code, error.message, _error_trailers(call, error))
+            call.reason = error.reason
+            self._ended(call, kind, CODES[error.reason])
+            await context.abort(CODES[error.reason], error.message, _error_trailers(call, error))
+        else:
+            context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+            self._ended(call, kind, grpc.StatusCode.OK)
         finally:
-            seconds = time.monotonic() - call.started_at
-            self._metrics.call_handled(method, kind, code.name, call.reason, seconds)
-            _write_access_log(call, code, seconds)
             _current.reset(token)
+
+    def _ended(self, call: Call, kind: str, code: grpc.StatusCode) -> None:
+        """Count and log a call before its status leaves, so that who has the reply can see its traces."""
+        seconds = time.monotonic() - call.started_at
+        self._metrics.call_handled(call.method, kind, code.name, call.reason, seconds)
+        _write_access_log(call, code, seconds)
 
 
 def _error_trailers(call: Call, error: ServiceError) -> tuple[tuple[str, str | bytes], ...]:

@@ -51,22 +51,22 @@ class Model:
         runner = OnnxRunner(bundle, device, threads)
         self.provider, self.precision = runner.provider, self.manifest.graph("step").precision
         self._replay_golden(runner)
-        self.engine = self._build_engine(runner, emit)
+        self.engine = self._build_engine(runner, limits, emit)
         self.engine.start()
         self.load_seconds = time.monotonic() - started
         self.loaded_at = time.time()
         log.info("loaded %s version %d in %.2f s on %s", self.name, self.version, self.load_seconds, self.provider)
 
-    def _build_engine(self, runner: Runner, emit: Callable[[list[Request]], None]) -> Engine:
+    def _build_engine(self, runner: Runner, limits: EngineLimits, emit: Callable[[list[Request]], None]) -> Engine:
         special, longest = self.manifest.special_ids, self.manifest.limits.max_length
         search = partial(Greedy, special.bos, special.eos, longest)
-        scheduler = Scheduler(self.limits.slots, self.limits.queue, self.source_lengths)
+        scheduler = Scheduler(limits.slots, limits.queue, self.source_lengths)
         return Engine(scheduler, runner, search, emit)
 
     def _replay_golden(self, runner: Runner) -> None:
         """Translate the golden sentences as requests are, all in one batch; this also warms the sessions up."""
         golden = self.manifest.golden[:GOLDEN_REPLAYED]
-        engine = self._build_engine(runner, lambda requests: None)
+        engine = self._build_engine(runner, EngineLimits(len(golden), len(golden)), lambda requests: None)
         requests = []
         for example in golden:
             ids = self.vocabulary.encode(example.source)

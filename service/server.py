@@ -34,6 +34,7 @@ SERVICES = (
     model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
 )
 WATCH_SECONDS = 0.5
+CLIENT_DEFAULT = "127.0.0.1:50051"
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # with the default a second server would silently share the port
     ("grpc.max_receive_message_length", 4 << 20),
@@ -120,9 +121,8 @@ class Server:
             f"seq2serve {VERSION} is ready on {self.grpc_address} after {seconds:.1f} s: {names} "
             f"(metrics on http://{self.http_address}/metrics)"
         )
-        print(
-            f'Try: .venv/bin/seq2serve --address {self.grpc_address} translate "The weather is nice today."', flush=True
-        )
+        where = "" if self.grpc_address == CLIENT_DEFAULT else f"--address {self.grpc_address} "
+        print(f'Try: .venv/bin/seq2serve translate {where}"The weather is nice today."', flush=True)
 
     async def _watch(self, metrics: Metrics) -> int:
         """Wait for a signal; measure how late the loop wakes, and give up when an engine has died."""

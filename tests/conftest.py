@@ -5,13 +5,19 @@ from pathlib import Path
 
 import pytest
 
-SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+TESTS = Path(__file__).parent
+FOLDERS = ("unit", "integration", "e2e")
+SHARED_DATA = TESTS.parent.parent / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what this machine has no means for."""
+    """Mark each test by its folder; skip, with the reason, what this machine has no means for."""
+    for item in items:
+        for folder in FOLDERS:
+            if item.path.is_relative_to(TESTS / folder):
+                item.add_marker(folder)
     if importlib.util.find_spec("torch") is None:
-        _skip(items, "torch", "PyTorch is not installed (make test installs it)")
+        _skip(items, "torch", "torch is not installed (make test installs it)")
     if not SHARED_DATA.is_dir():
         _skip(items, "shared_data", f"there is no {SHARED_DATA.parent.name}/{SHARED_DATA.name} beside the project")
 

@@ -36,7 +36,9 @@ class ServerProcess:
         found = READY.search(self.ready_line)
         if not found:
             self.process.wait(30)
-            raise RuntimeError(f"the server did not start: {self.log()}")
+            why = self.log()
+            self._close()
+            raise RuntimeError(f"the server did not start: {why}")
         self.hint_line = self.process.stdout.readline()
         self.address, self.start_seconds, self.http = found[1], float(found[2]), found[3]
 
@@ -61,6 +63,9 @@ class ServerProcess:
         """Stop the server."""
         if self.process.poll() is None:
             self.stop(signal.SIGTERM if kind is None else signal.SIGKILL)
+        self._close()
+
+    def _close(self) -> None:
         assert self.process.stdout is not None
         self.process.stdout.close()
         self._stderr.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -59,7 +60,7 @@ def test_ready_line_and_hint_are_true(server: ServerProcess) -> None:
     assert "en-de" in server.ready_line
     command = server.hint_line.removeprefix("Try: ").strip()
     assert f"--address {server.address}" in command
-    arguments = command.split(" ", 1)[1].replace('"', "").split(" ", 3)
+    arguments = shlex.split(command)[1:]
     run = subprocess.run(
         [sys.executable, "-m", "seq2serve", *arguments], capture_output=True, text=True, timeout=60, check=True
     )

@@ -1,0 +1,65 @@
+"""Export a training run as a bundle: python -m export RUN MODEL_REPOSITORY/NAME."""
+
+import argparse
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from export.errors import ExportError
+from export.exporter import Options, export
+from models.checkpoint import RunError
+from models.data import DataError
+from models.tokenizer import VocabularyError
+from service.bundle import Limits
+from service.errors import StartupError
+
+
+def main() -> int:
+    """Export, and print the path of the new version as the last line; returns the exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("export").setLevel(logging.INFO)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is unfinished is deleted
+    try:
+        print(export(_options()))
+    except (ExportError, RunError, DataError, VocabularyError, StartupError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _options() -> Options:
+    parser = argparse.ArgumentParser(prog="python -m export", description="Export a training run as a bundle.")
+    parser.add_argument("run", type=Path, help="folder of a training run")
+    parser.add_argument("target", type=Path, metavar="MODEL_REPOSITORY/NAME", help="the version is a folder in it")
+    parser.add_argument("--version", type=int, help="version to write (the next free one)")
+    parser.add_argument("--weights", choices=("fp16", "fp32"), default="fp16", help="stored as (%(default)s)")
+    parser.add_argument("--candidates", type=_number, default=16, help="best words that a step gives (%(default)s)")
+    parser.add_argument("--max-source-tokens", type=_number, default=256, help="longest source in pieces (%(default)s)")
+    parser.add_argument("--max-length", type=_number, default=256, help="longest target in pieces (%(default)s)")
+    parser.add_argument("--scores", type=Path, nargs="+", default=[], metavar="FILE.tsv", help="texts to score it on")
+    parser.add_argument("--attribution", type=Path, metavar="FILE", help="goes into the bundle as ATTRIBUTION.md")
+    parser.add_argument("--card", type=Path, metavar="FILE", help="goes into the bundle as MODEL_CARD.md")
+    given = parser.parse_args()
+    return Options(
+        run=given.run,
+        target=given.target,
+        version=given.version,
+        half=given.weights == "fp16",
+        candidates=given.candidates,
+        limits=Limits(max_source_tokens=given.max_source_tokens, max_length=given.max_length),
+        scores=tuple(given.scores),
+        attribution=given.attribution,
+        card=given.card,
+    )
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

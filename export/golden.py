@@ -1,0 +1,72 @@
+"""Golden translations: what PyTorch makes of a few sentences, clear-cut enough to be the same on every machine."""
+
+import logging
+from collections.abc import Sequence
+
+import torch
+
+from export.errors import GoldenError
+from models.data import pad
+from models.greedy import default_max_length
+from models.seq2seq import Seq2Seq
+from models.tokenizer import BOS_ID, EOS_ID, Tokenizer
+from service.bundle import Golden, GoldenOutput, Limits
+
+log = logging.getLogger("export.golden")
+MARGIN = 0.05  # nats; other machines round sums differently, by far less than that
+KEPT = 8  # as many as a server replays
+NEEDED = 3
+PRECISION = "fp32"  # of the graphs
+
+
+def golden_translations(model: Seq2Seq, tokenizer: Tokenizer, sentences: Sequence[str], limits: Limits) -> list[Golden]:
+    """Translate the sentences and keep the first clear-cut ones.
+
+    Raises:
+        GoldenError: too few are clear-cut; names each one left out and why.
+    """
+    golden, refused = [], []
+    for sentence in sentences:
+        (source_ids,) = tokenizer.encode([sentence])
+        if not 1 <= len(source_ids) <= limits.max_source_tokens:
+            refused.append(f"{sentence!r}: {len(source_ids)} pieces, 1 to {limits.max_source_tokens} are allowed")
+            continue
+        ids, margin, word = greedy(model, source_ids, min(limits.max_length, default_max_length(len(source_ids))))
+        if margin < MARGIN:
+            refused.append(f"{sentence!r}: the best two of word {word} differ by {margin:.3f}, less than {MARGIN}")
+            continue
+        output = GoldenOutput(ids=tuple(ids), text=tokenizer.decode([ids])[0])
+        golden.append(
+            Golden(source=sentence, source_ids=tuple(source_ids), outputs={PRECISION: output}, margin=round(margin, 4))
+        )
+        if len(golden) == KEPT:
+            break
+    for line in refused:
+        log.warning("golden sentence left out: %s", line)
+    needed = min(NEEDED, len(sentences))
+    if len(golden) < needed:
+        raise GoldenError(
+            f"{len(golden)} golden sentences are clear-cut, {needed} are needed: give the recipe (data.golden) others, "
+            f"or train on. Left out: {'; '.join(refused)}"
+        )
+    return golden
+
+
+@torch.no_grad()
+def greedy(model: Seq2Seq, source_ids: Sequence[int], max_length: int) -> tuple[list[int], float, int]:
+    """Decode one sentence by taking the best word at every step.
+
+    Returns the words, the least margin in log-probability between the best two of any step, and that step, from 1.
+    """
+    ids, lengths = pad([source_ids])
+    memory, state = model.encode(ids, lengths)
+    words, margins = [BOS_ID], [float("inf")]
+    for _ in range(max_length):
+        logits, state, _ = model.step(torch.tensor([words[-1:]]), state, memory)
+        (first, second), (best, _) = (part.tolist() for part in logits[0, 0].topk(2))
+        words.append(best)
+        margins.append(first - second)
+        if best == EOS_ID:
+            break
+    margin = min(margins)
+    return [word for word in words[1:] if word != EOS_ID], margin, margins.index(margin)

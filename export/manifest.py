@@ -1,0 +1,102 @@
+"""What a bundle says of itself."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+import torch
+
+from export.golden import PRECISION
+from export.signature import Signature
+from models.config import Recipe
+from models.evaluation import Scores
+from models.seq2seq import Seq2Seq
+from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from service.bundle import (
+    FORMAT_VERSION,
+    REQUIRED_ROLES,
+    Architecture,
+    File,
+    Golden,
+    Graph,
+    Limits,
+    Manifest,
+    Score,
+    SpecialIds,
+    Vocabulary,
+)
+
+VOCABULARY = "vocabulary.model"
+
+
+def describe(
+    name: str,
+    recipe: Recipe,
+    model: Seq2Seq,
+    signature: Signature,
+    limits: Limits,
+    golden: Sequence[Golden],
+    scores: Sequence[Score],
+    folder: Path,
+) -> Manifest:
+    """Describe the bundle whose other files are all in `folder`."""
+    data = recipe.data
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        name=name,
+        producer=f"seq2serve export (torch {torch.__version__}, onnx {onnx.__version__})",
+        description=f"Translates {data.source_language} to {data.target_language}.",
+        source_language=data.source_language,
+        target_language=data.target_language,
+        architecture=_architecture(model),
+        special_ids=SpecialIds(pad=PAD_ID, unk=UNK_ID, bos=BOS_ID, eos=EOS_ID),
+        vocabulary=Vocabulary(file=VOCABULARY, size=signature.vocabulary),
+        limits=limits,
+        candidates=signature.candidates,
+        state=signature.state,
+        memory=signature.memory,
+        graphs=tuple(
+            Graph(
+                name=role,
+                role=role,
+                precision=PRECISION,
+                file=f"{role}.onnx",
+                inputs=signature.inputs(role),
+                outputs=signature.outputs(role),
+            )
+            for role in REQUIRED_ROLES
+        ),
+        files={path.name: _pin(path) for path in sorted(folder.iterdir())},
+        golden=tuple(golden),
+        training_data=tuple(file.path for file in data.train),
+        licence=data.licence,
+        scores=tuple(scores),
+    )
+
+
+def score_entries(scores: Scores, dataset: str) -> list[Score]:
+    """Record BLEU and chrF of a text."""
+    return [
+        Score(metric="BLEU", value=round(scores.bleu, 2), dataset=dataset, signature=scores.bleu_signature),
+        Score(metric="chrF", value=round(scores.chrf, 2), dataset=dataset, signature=scores.chrf_signature),
+    ]
+
+
+def _architecture(model: Seq2Seq) -> Architecture:
+    config = model.config
+    direction = "bidirectional" if config.bidirectional else "unidirectional"
+    kind = "conditional " if config.conditional else ""
+    summary = (
+        f"{direction} {config.cell} encoder ({config.encoder_layers} x {config.encoder_hidden_size}), "
+        f"{kind}{config.cell} decoder ({config.decoder_layers} x {config.decoder_hidden_size}), "
+        f"{config.attention} attention ({config.attention_size}), "
+        f"{'shared' if config.tie_embeddings else 'separate'} embeddings ({config.embedding_size})"
+    )
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return Architecture(cell=config.cell, attention=config.attention, parameters=parameters, summary=summary)
+
+
+def _pin(path: Path) -> File:
+    with path.open("rb") as file:
+        return File(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())

@@ -1,0 +1,154 @@
+"""The proof of an export: the serving code must compute what PyTorch computes, at shapes unlike the export's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from export.errors import ParityError
+from models.attention import Memory
+from models.seq2seq import Seq2Seq
+from service.bundle import Bundle
+from service.cpu import available_cpus
+from service.model import EngineLimits, Model
+from service.session import Device, open_session
+
+BATCHES, SOURCE_LENGTHS, WIDTHS = (1, 3, 7), (1, 5, 64), (1, 4)
+STEPS = 4
+TOLERANCE = 1e-4  # nats for log-probabilities; states and weights lie between -1 and 1
+Arrays = Mapping[str, NDArray[numpy.generic]]
+
+
+@dataclass
+class Parity:
+    """Sum up a comparison."""
+
+    largest: float = 0.0  # absolute difference of anything compared
+    ties: int = 0  # candidates in another order whose log-probabilities are within the tolerance
+
+    def compare(self, what: str, found: NDArray[numpy.generic], expected: Tensor) -> None:
+        """Compare a tensor.
+
+        Raises:
+            ParityError: it is not finite or too far off.
+        """
+        difference = numpy.abs(found - expected.numpy()).max()
+        if not difference < TOLERANCE:  # nan too
+            raise ParityError(f"{what} differs from PyTorch by {difference:.2e}, allowed is {TOLERANCE}")
+        self.largest = max(self.largest, float(difference))
+
+    def compare_candidates(self, what: str, found: NDArray[numpy.int64], log_probabilities: Tensor) -> None:
+        """Compare the best ids (B, W, C) with those of PyTorch's log-probabilities (B, W, V).
+
+        Raises:
+            ParityError: another id is there, and not because of a tie.
+        """
+        ids = torch.from_numpy(found)
+        best, expected = log_probabilities.topk(ids.shape[-1], dim=-1)
+        differ = ids != expected
+        gap = float(((best - log_probabilities.gather(-1, ids)).abs() * differ).max())
+        if gap >= TOLERANCE or any(len(set(row)) < len(row) for row in ids.flatten(0, 1).tolist()):
+            raise ParityError(f"{what} are not PyTorch's: in one place the log-probabilities are {gap:.2e} apart")
+        self.ties += int(differ.sum())
+
+
+class Graphs:
+    """Run a bundle's graphs as the server does."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        manifest = bundle.manifest
+        self.state = [tensor.name for tensor in manifest.state]
+        self.memory = [tensor.name for tensor in manifest.memory]
+        self.pad, self.vocabulary = manifest.special_ids.pad, manifest.vocabulary.size
+        device, threads = Device("cpu"), available_cpus()
+        self._sessions = {graph.role: open_session(bundle, graph, device, threads) for graph in manifest.graphs}
+
+    def run(self, role: str, **feed: NDArray[numpy.generic]) -> Arrays:
+        """Run one graph; gives its outputs by name."""
+        session = self._sessions[role]
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, feed), strict=True))
+
+
+@torch.no_grad()
+def check_graphs(bundle: Bundle, model: Seq2Seq) -> Parity:
+    """Compare every graph with the model that it was made from.
+
+    Raises:
+        ParityError: a tensor differs; names it and the shape.
+    """
+    graphs, parity = Graphs(bundle), Parity()
+    random = numpy.random.default_rng(0)
+    for batch in BATCHES:
+        for steps in SOURCE_LENGTHS:
+            lengths = random.integers(1, steps + 1, batch)
+            lengths[0], lengths[1:2] = steps, 0  # the longest, and from two sentences up an empty slot
+            ids = random.integers(0, graphs.vocabulary, (batch, steps))
+            ids[numpy.arange(steps) >= lengths[:, None]] = graphs.pad
+            encoded = graphs.run("encoder", source_ids=ids, source_lengths=lengths)
+            memory, state = model.encode(torch.from_numpy(ids), torch.from_numpy(lengths))
+            where = f"at B = {batch}, S = {steps}"
+            for name, expected in zip(graphs.memory, memory, strict=False):
+                parity.compare(f"{name} of the encoder {where}", encoded[name], expected)
+            for name, first in zip(graphs.state, state, strict=True):
+                parity.compare(f"{name} of the encoder {where}", encoded[name], first[:, 0])
+            for width in WIDTHS:
+                _check_steps(graphs, model, parity, encoded, lengths, memory, width, random)
+    return parity
+
+
+def _check_steps(
+    graphs: Graphs,
+    model: Seq2Seq,
+    parity: Parity,
+    encoded: Arrays,
+    lengths: NDArray[numpy.int64],
+    memory: Memory,
+    width: int,
+    random: numpy.random.Generator,
+) -> None:
+    """Take several steps in a row along random words and parents, PyTorch from the states that the graph gave.
+
+    So the tolerance is one for a step; what differences add up to over a sentence, the golden translations show.
+    """
+    batch, source_length = memory.values.shape[:2]
+    fixed = {"source_lengths": lengths, **{name: encoded[name] for name in graphs.memory}}
+    own = {name: numpy.repeat(encoded[name][:, None], width, axis=1) for name in graphs.state}
+    for number in range(1, STEPS + 1):
+        previous = random.integers(0, graphs.vocabulary, (batch, width))
+        parents = random.integers(0, width, (batch, width))
+        moved = tuple(
+            torch.from_numpy(numpy.stack([own[name][b, p] for b, p in enumerate(parents)])) for name in graphs.state
+        )
+        logits, state, alignment = model.step(torch.from_numpy(previous), moved, memory)
+        log_probabilities = torch.log_softmax(logits, dim=-1)
+        where = f"at B = {batch}, S = {source_length}, W = {width}, step {number}"
+        for role in ("step", "step_full"):
+            outputs = graphs.run(role, previous_ids=previous, parents=parents, **fixed, **own)
+            parity.compare(f"alignment of {role} {where}", outputs["alignment"], alignment)
+            for name, expected in zip(graphs.state, state, strict=True):
+                parity.compare(f"next_{name} of {role} {where}", outputs[f"next_{name}"], expected)
+            if role == "step":
+                ids = outputs["candidate_ids"].astype(numpy.int64)
+                parity.compare_candidates(f"candidate_ids of {role} {where}", ids, log_probabilities)
+                parity.compare(
+                    f"candidate_log_probabilities of {role} {where}",
+                    outputs["candidate_log_probabilities"],
+                    log_probabilities.gather(-1, torch.from_numpy(ids)),
+                )
+            else:
+                parity.compare(f"log_probabilities of {role} {where}", outputs["log_probabilities"], log_probabilities)
+        own = {name: outputs[f"next_{name}"] for name in graphs.state}
+
+
+def check_golden(bundle: Bundle) -> None:
+    """Load the bundle as a server does, which translates its golden sentences.
+
+    Raises:
+        BundleError: the server would refuse it.
+    """
+    limits = EngineLimits(slots=len(bundle.manifest.golden), queue=len(bundle.manifest.golden))
+    Model(bundle, Device("cpu"), available_cpus(), limits, emit=lambda requests: None).engine.close()
