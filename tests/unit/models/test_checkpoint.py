@@ -245,7 +245,7 @@ def test_the_best_come_first_and_of_equals_the_newer(tmp_path: Path) -> None:
     assert [int(folder.name) for folder in checkpoint.best_checkpoints(tmp_path, 3)] == [6, 4, 8]
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"bleu": "high"}'])
+@pytest.mark.parametrize("content", ["", "[]", "{'bleu'", '{"bleu": "high"}'])
 def test_a_damaged_score_is_a_run_error(tmp_path: Path, content: str) -> None:
     """A checkpoint whose progress cannot be read stops the ranking with a RunError that names it."""
     _write(tmp_path, 2, 5.0)

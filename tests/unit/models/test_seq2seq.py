@@ -1,14 +1,15 @@
 """The model as a whole, in every architecture that a recipe can ask for."""
 
+from collections.abc import Iterable
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import Tensor
 
 from models.attention import Memory
-from models.cells import CELLS, State
+from models.cells import CELLS, Cell, State
 from models.config import ModelConfig
 from models.data import pad
 from models.encoder import Encoder
@@ -19,7 +20,7 @@ from tests.unit.models.factories import VOCABULARY, build, model_config, random_
 pytestmark = pytest.mark.torch
 
 LENGTHS = [4, 1, 6]
-CHOICES = list(product(CELLS, [True, False], [1, 2], [False, True], [False, True], [True, False]))
+CHOICES = list(product(CELLS, [True, False], [1, 3], [False, True], [False, True], [True, False]))
 NAMES = ("cell", "bidirectional", "layers", "residual", "conditional", "tied")
 
 
@@ -142,6 +143,70 @@ def test_every_parameter_learns(choice: tuple[Any, ...]) -> None:
         assert parameter.grad.any(), name
 
 
+@every_architecture
+@torch.no_grad()
+def test_encoder_equals_its_equations(choice: tuple[Any, ...]) -> None:
+    """Annotations are the stacked layers' states, read word by word in each direction, with residuals where asked."""
+    config = _config(*choice)
+    model = build(config)
+    source_ids, lengths = _sources()
+    values, final = model.encoder(model.embed(model.source_embedding, source_ids), lengths)
+    for row, length in enumerate(LENGTHS):
+        words = list(model.source_embedding.weight[source_ids[row, :length]] * config.embedding_size**0.5)
+        last: list[Tensor] = []
+        for layer in model.encoder.layers:
+            columns: list[list[Tensor]] = []
+            last = []
+            for cell, backward in zip(cast(Iterable[Cell], layer), (False, True), strict=False):
+                state = cell.initial_state(words[0][None])
+                states = []
+                for word in words[::-1] if backward else words:
+                    state = cell.step(cell.project(word[None]), state)
+                    states.append(state[0][0])
+                last.append(states[-1])
+                columns.append(states[::-1] if backward else states)
+            outputs = [torch.cat(column) for column in zip(*columns, strict=True)]
+            adds = config.residual and len(words[0]) == len(outputs[0])
+            words = [word + output for word, output in zip(words, outputs, strict=True)] if adds else outputs
+        torch.testing.assert_close(values[row, :length], torch.stack(words), rtol=1e-5, atol=2e-6)
+        torch.testing.assert_close(final[row], torch.cat(last), rtol=1e-5, atol=2e-6)
+
+
+@every_architecture
+@torch.no_grad()
+def test_step_equals_its_equations(choice: tuple[Any, ...]) -> None:
+    """One step is attention, the recurrence(s), the stacked layers and the readout, as the docstrings write them."""
+    config = _config(*choice)
+    model = build(config)
+    decoder = model.decoder
+    memory, state = model.encode(*_sources())
+    state = tuple(tensor + torch.randn_like(tensor) for tensor in state)
+    words = torch.tensor([[4], [5], [6]])
+    per_layer = 2 if config.cell == "lstm" else 1
+
+    embedded = model.target_embedding.weight[words] * config.embedding_size**0.5
+    bottom = state[:per_layer]
+    if config.conditional:
+        bottom = decoder.cell.step(decoder.cell.project(embedded), bottom)
+        context, weights = decoder.attention(bottom[0], memory)
+        bottom = decoder.context_cell.step(decoder.context_cell.project(context), bottom)
+    else:
+        context, weights = decoder.attention(bottom[0], memory)
+        bottom = decoder.cell.step(decoder.cell.project(embedded) + decoder.context_input(context), bottom)
+    following, output = [*bottom], bottom[0]
+    for layer, cell in enumerate(cast(Iterable[Cell], decoder.upper), start=1):
+        after = cell.step(cell.project(output), state[layer * per_layer : (layer + 1) * per_layer])
+        output = output + after[0] if config.residual else after[0]
+        following.extend(after)
+    readout = torch.tanh(
+        decoder.readout_state(output) + decoder.readout_input(embedded) + decoder.readout_context(context)
+    )
+    logits = readout @ model.output.weight.t() + model.output.bias
+    torch.testing.assert_close(
+        model.step(words, state, memory), (logits, tuple(following), weights), rtol=1e-5, atol=2e-6
+    )
+
+
 @torch.no_grad()
 def test_an_empty_slot_gives_finite_values() -> None:
     """A row of length 0 is finite from the encoder to the logits, and its mates are as without it."""
@@ -198,7 +263,7 @@ def test_conditional_attention_has_read_the_previous_word() -> None:
 def test_residual_layers_add_their_input() -> None:
     """With residual connections an upper decoder layer that outputs nothing leaves the lower one's output."""
     model = build(model_config(decoder_layers=2, residual=True))
-    memory, state = model.encode(*_sources())
+    _, state = model.encode(*_sources())
     state = (state[0], torch.zeros_like(state[1]))
     assert torch.equal(model.decoder.output(state), state[0])
     plain = build(model_config(decoder_layers=2, residual=False))

@@ -1,0 +1,201 @@
+"""The graphs of every kind of model: what they compute, alone and in company, and how they are stored."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import onnx
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from export.errors import ParityError
+from export.exporter import Options, export
+from export.parity import Graphs, check_graphs
+from export.weights import round_to_half
+from models.checkpoint import load_best
+from models.seq2seq import Seq2Seq
+from service.bundle import Bundle, read_bundle
+from tests.unit.export.factories import fill, make_run
+
+pytestmark = pytest.mark.torch
+
+Array = NDArray[Any]
+# Every value of every choice, and every cell with both values of most.
+MODELS: dict[str, dict[str, Any]] = {
+    "rnn": {"cell": "rnn", "bidirectional": False, "tie_embeddings": False},
+    "rnn-deep": {"cell": "rnn", "encoder_layers": 2, "decoder_layers": 2, "conditional": True},
+    "gru": {"cell": "gru", "bidirectional": False, "encoder_layers": 2, "residual": True, "embedding_size": 18},
+    "gru-deep": {"cell": "gru", "decoder_layers": 2, "conditional": True, "tie_embeddings": False},
+    "lstm": {"cell": "lstm", "tie_embeddings": False},
+    "lstm-deep": {
+        "cell": "lstm", "bidirectional": False, "encoder_layers": 2, "decoder_layers": 2, "conditional": True,
+        "residual": True,
+    },
+}  # fmt: skip
+
+
+@dataclass
+class Exported:
+    """Hold an exported model, its graphs, and the PyTorch model with the same weights."""
+
+    bundle: Bundle
+    graphs: Graphs
+    model: Seq2Seq
+
+
+@pytest.fixture(scope="module", params=MODELS.values(), ids=MODELS.keys())
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
+    """Export a model; that alone proves parity with PyTorch and golden translations by the serving code."""
+    folder = tmp_path_factory.mktemp("export")
+    run = make_run(folder / "run", request.param)
+    bundle = read_bundle(export(Options(run, folder / "repository" / "en-de", candidates=7)))
+    _, _, model, _ = load_best(run, torch.device("cpu"))
+    round_to_half(model)
+    yield Exported(bundle, Graphs(bundle), model)
+
+
+def sources(count: int, length: int, seed: int = 1) -> tuple[Array, Array]:
+    """Make padded sources (B, S) and their lengths (B,)."""
+    random = numpy.random.default_rng(seed)
+    lengths = random.integers(1, length + 1, count)
+    ids = random.integers(4, 46, (count, length))
+    ids[numpy.arange(length) >= lengths[:, None]] = 0
+    return ids, lengths
+
+
+def padded(array: Array, length: int) -> Array:
+    """Cut or fill axis 1 to a length, with noise: what is there must not matter."""
+    noise = numpy.random.default_rng(7).normal(size=(array.shape[0], length, *array.shape[2:]))
+    noise[:, : array.shape[1]] = array[:, :length]
+    return noise.astype(array.dtype)
+
+
+def step_feed(graphs: Graphs, encoded: Any, lengths: Array, width: int) -> dict[str, Array]:
+    """Make the inputs of a step from an encoder's outputs: random words and parents, states that differ."""
+    random = numpy.random.default_rng(2)
+    feed = {name: encoded[name] for name in graphs.memory}
+    for name in graphs.state:
+        shift = random.normal(size=(1, width, 1)).astype(numpy.float32)
+        feed[name] = numpy.tanh(encoded[name][:, None] + 0.3 * shift)
+    shape = (len(lengths), width)
+    ids = {"previous_ids": random.integers(4, 46, shape), "parents": random.integers(0, width, shape)}
+    return {**feed, **ids, "source_lengths": lengths}
+
+
+@pytest.mark.parametrize("length", [8, 24])
+def test_encoder_row_has_the_same_bits_alone(exported: Exported, length: int) -> None:
+    ids, lengths = sources(64, length)
+    together = exported.graphs.run("encoder", source_ids=ids, source_lengths=lengths)
+    for row in (0, 1, 37, 63):
+        n = lengths[row]
+        for other in {-(-n // 8) * 8, length, 40}:
+            one = padded(ids[row : row + 1], int(other))
+            one[:, n:] = 0
+            alone = exported.graphs.run("encoder", source_ids=one, source_lengths=lengths[row : row + 1])
+            for name in exported.graphs.memory:
+                assert numpy.array_equal(together[name][row, :n], alone[name][0, :n]), name
+            for name in exported.graphs.state:
+                assert numpy.array_equal(together[name][row], alone[name][0]), name
+
+
+@pytest.mark.parametrize("role", ["step", "step_full"])
+@pytest.mark.parametrize("width", [1, 4])
+def test_step_row_has_the_same_bits_alone(exported: Exported, role: str, width: int) -> None:
+    graphs = exported.graphs
+    ids, lengths = sources(64, 24)
+    feed = step_feed(graphs, graphs.run("encoder", source_ids=ids, source_lengths=lengths), lengths, width)
+    together = graphs.run(role, **feed)
+    for row in (0, 1, 37, 63):
+        n = lengths[row]
+        for other in {-(-n // 8) * 8, 24, 40}:
+            one = {name: array[row : row + 1] for name, array in feed.items()}
+            one |= {name: padded(one[name], int(other)) for name in graphs.memory}
+            alone = graphs.run(role, **one)
+            for name, array in together.items():
+                here, there = array[row], alone[name][0]
+                if name == "alignment":
+                    here, there = here[:, :n], there[:, :n]
+                assert numpy.array_equal(here, there), name
+
+
+def test_step_gives_the_best_of_step_full(exported: Exported) -> None:
+    graphs = exported.graphs
+    ids, lengths = sources(5, 8)
+    feed = step_feed(graphs, graphs.run("encoder", source_ids=ids, source_lengths=lengths), lengths, 3)
+    best, every = graphs.run("step", **feed), graphs.run("step_full", **feed)["log_probabilities"]
+    chosen = numpy.take_along_axis(every, best["candidate_ids"], axis=-1)
+    assert numpy.array_equal(chosen, best["candidate_log_probabilities"])
+    assert numpy.array_equal(chosen, -numpy.sort(-every)[..., :7])
+    assert numpy.exp(every).sum(-1) == pytest.approx(1, abs=1e-5)
+
+
+def test_padding_and_empty_slots_are_clean(exported: Exported) -> None:
+    graphs = exported.graphs
+    ids, lengths = sources(4, 8)
+    lengths[2] = 0
+    encoded = graphs.run("encoder", source_ids=ids, source_lengths=lengths)
+    assert (encoded["values"][numpy.arange(8) >= lengths[:, None]] == 0).all()
+    feed = step_feed(graphs, encoded, lengths, 2)
+    for name in graphs.memory:
+        feed[name][2] = 1e4  # whatever the slot last held
+    for role in ("step", "step_full"):
+        outputs = graphs.run(role, **feed)
+        assert all(numpy.isfinite(array).all() for array in outputs.values())
+        assert (outputs["alignment"][0, :, lengths[0] :] == 0).all()
+
+
+def test_another_model_is_noticed(exported: Exported) -> None:
+    other = type(exported.model)(exported.model.config, 46, 0)
+    other.load_state_dict(exported.model.state_dict())
+    check_graphs(exported.bundle, other.eval())
+    with torch.no_grad():
+        other.decoder.cell.recurrent.weight[0, 0] += 0.1
+    with pytest.raises(ParityError, match=r"step at B = \d+, S = \d+, W = \d+, step \d+ differs from PyTorch by"):
+        check_graphs(exported.bundle, other)
+
+
+def test_weights_are_stored_once(exported: Exported) -> None:
+    places: dict[str, tuple[str, ...]] = {}
+    for graph in exported.bundle.manifest.graphs:
+        proto = onnx.load(exported.bundle.file(graph.file), load_external_data=False)
+        for tensor in proto.graph.initializer:
+            if tensor.external_data:
+                place = tuple(entry.value for entry in tensor.external_data)
+                assert places.setdefault(tensor.name, place) == place
+                assert tensor.data_type == onnx.TensorProto.FLOAT16
+            else:
+                assert numpy.prod(tensor.dims) <= 4, f"{tensor.name} is a weight inside {graph.file}"
+    assert len(set(places.values())) == len(places)
+    stored = sum(int(length) for _, _, length in places.values())
+    assert stored == 2 * sum(parameter.numel() for parameter in exported.model.parameters())
+    assert exported.bundle.manifest.files["weights.bin"].bytes <= stored + 64 * len(places)
+
+
+def test_casts_and_transpositions_fold_at_load(exported: Exported, tmp_path: Path) -> None:
+    for graph in exported.bundle.manifest.graphs:
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / graph.file)
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(exported.bundle.file(graph.file), options, providers=["CPUExecutionProvider"])
+        nodes = onnx.load(tmp_path / graph.file, load_external_data=False).graph.node
+        weights = [node for node in nodes if node.op_type in ("Cast", "Transpose") and ".weight" in node.input[0]]
+        assert not weights
+        if graph.role != "encoder":
+            assert not {"Loop", "Scan", "If", "RNN", "GRU", "LSTM", "Transpose"} & {node.op_type for node in nodes}
+        assert {node.domain for node in onnx.load(exported.bundle.file(graph.file)).graph.node} == {""}
+
+
+def test_model_after_rounding_is_unchanged_by_export(exported: Exported) -> None:
+    rounded = {name: tensor.clone() for name, tensor in exported.model.state_dict().items()}
+    round_to_half(exported.model)
+    assert all(torch.equal(rounded[name], tensor) for name, tensor in exported.model.state_dict().items())
+
+
+def test_filled_models_differ_by_seed(exported: Exported) -> None:
+    before = exported.model.output.bias.clone()
+    fill(other := type(exported.model)(exported.model.config, 46, 0), seed=1)
+    assert not torch.equal(before, other.output.bias)
