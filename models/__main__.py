@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 
 from models import checkpoint
 from models.checkpoint import RunError
@@ -22,7 +23,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         arguments.command(arguments)
-    except (RecipeError, DataError, RunError, VocabularyError) as error:
+    except (RecipeError, DataError, RunError, VocabularyError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -73,7 +74,10 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     recipe, tokenizer, model, _ = checkpoint.load_best(arguments.run, _device(arguments))
-    file = TextFile(path=str(arguments.file.resolve()), columns=tuple(arguments.columns.split(",")))
+    try:
+        file = TextFile(path=str(arguments.file.resolve()), columns=tuple(arguments.columns.split(",")))
+    except ValidationError as error:
+        raise RecipeError(f"--columns {arguments.columns}: {error.errors()[0]['msg']}") from error
     scores = evaluate(model, tokenizer, read_pairs(Path("/"), [file], recipe.data))
     print(f"BLEU {scores.bleu:.2f}  {scores.bleu_signature}")
     print(f"chrF {scores.chrf:.2f}  {scores.chrf_signature}")

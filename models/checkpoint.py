@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from models.config import Recipe
 from models.seq2seq import Seq2Seq
-from models.tokenizer import PAD_ID, Tokenizer
+from models.tokenizer import PAD_ID, Tokenizer, VocabularyError
 
 
 class RunError(Exception):
@@ -50,9 +50,12 @@ def write_checkpoint(folder: Path, model: nn.Module, progress: Progress, extra: 
     if extra is not None:
         save_file(dict(extra), unfinished / "optimizer.safetensors")
     (unfinished / "progress.json").write_text(json.dumps(asdict(progress), indent=1))
+    replaced = folder.with_name(folder.name + ".old")
+    shutil.rmtree(replaced, ignore_errors=True)
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(replaced)
     unfinished.rename(folder)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def read_checkpoint(folder: Path, model: nn.Module) -> Progress:
@@ -61,13 +64,25 @@ def read_checkpoint(folder: Path, model: nn.Module) -> Progress:
     Raises:
         RunError: a file is missing or damaged, or the tensors are not this model's.
     """
-    try:
-        tensors = load_file(folder / "model.safetensors")
-        progress = Progress(**json.loads((folder / "progress.json").read_text()))
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
-        raise RunError(f"{folder} is no checkpoint: {error}") from error
-    fill(model, tensors)
+    progress = _read_progress(folder)
+    fill(model, _read_weights(folder))
     return progress
+
+
+def _read_progress(folder: Path) -> Progress:
+    try:
+        progress = Progress(**json.loads((folder / "progress.json").read_text()))
+        progress.bleu = float(progress.bleu)
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{folder} is no checkpoint: {error}") from error
+    return progress
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(folder / "model.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{folder} is no checkpoint: {error}") from error
 
 
 def read_extra(folder: Path) -> dict[str, Tensor]:
@@ -111,20 +126,22 @@ def prune(run: Path, keep: int) -> None:
         if folder in kept:
             (folder / "optimizer.safetensors").unlink(missing_ok=True)
         else:
-            shutil.rmtree(folder)
+            folder.rename(folder.with_name(folder.name + ".old"))  # killed while deleting, no half of it is listed
+    for folder in (run / "checkpoints").glob("*.old"):
+        shutil.rmtree(folder)
 
 
 def best_checkpoints(run: Path, count: int) -> list[Path]:
     """List the checkpoints with the highest validation BLEU, best first; of equals, the newer one."""
-    scored = [(json.loads((p / "progress.json").read_text())["bleu"], p.name, p) for p in checkpoints(run)]
-    return [path for _, _, path in sorted(scored, reverse=True)[:count]]
+    ranked = sorted(checkpoints(run), key=lambda folder: (_read_progress(folder).bleu, folder.name), reverse=True)
+    return ranked[:count]
 
 
 def average(folders: Sequence[Path]) -> dict[str, Tensor]:
     """Average the weights of several checkpoints of one run."""
     if not folders:
         raise RunError("there is no checkpoint to average")
-    models = [load_file(folder / "model.safetensors") for folder in folders]
+    models = [_read_weights(folder) for folder in folders]
     return {name: torch.stack([tensors[name].float() for tensors in models]).mean(0) for name in models[0]}
 
 
@@ -137,7 +154,7 @@ def read_run(run: Path) -> tuple[Recipe, Tokenizer]:
     try:
         recipe = Recipe.model_validate_json((run / "recipe.json").read_text(encoding="utf-8"))
         return recipe, Tokenizer(run / "vocabulary.model")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, VocabularyError) as error:
         raise RunError(f"{run} is not a training run: {error}") from error
 
 

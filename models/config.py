@@ -81,10 +81,10 @@ class DataConfig(_Section):
 class TrainingConfig(_Section):
     """Set how the model learns; one update is one optimizer step."""
 
-    seed: int = 1
+    seed: int = Field(1, ge=0, lt=2**63)
     max_updates: int = Field(20_000, ge=1)
     batch_tokens: int = Field(3000, ge=1)  # padded target pieces of one batch
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
     warmup_updates: int = Field(400, ge=0)  # linear, from zero
     # cosine: down to zero at max_updates. plateau: halved when the validation BLEU has not risen for plateau_patience.
     schedule: Literal["cosine", "plateau"] = "cosine"

@@ -20,9 +20,13 @@ def read_pairs(root: Path, files: Sequence[TextFile], config: DataConfig) -> lis
     """Read (source, target) pairs from files below `root`, in the order given.
 
     Raises:
-        DataError: a file is missing or not UTF-8, or a line lacks a side; names the file and the line.
+        DataError: a file is missing or not UTF-8, or a line lacks a side; names the file and the line. Or the files
+            are all empty.
     """
-    return [pair for file in files for pair in _read_file(root, file, config)]
+    pairs = [pair for file in files for pair in _read_file(root, file, config)]
+    if not pairs:
+        raise DataError(f"no line in {', '.join(str(root / file.path) for file in files)}")
+    return pairs
 
 
 def _read_file(root: Path, file: TextFile, config: DataConfig) -> Iterator[tuple[str, str]]:
@@ -40,7 +44,7 @@ def _read_file(root: Path, file: TextFile, config: DataConfig) -> Iterator[tuple
     if len(sources) != len(targets):
         raise DataError(f"{sides[0]} has {len(sources)} lines and {sides[1]} has {len(targets)}: they must be parallel")
     for (number, source_line), (_, target_line) in zip(sources, targets, strict=True):
-        yield _checked(source_line, target_line, sides[0], number)
+        yield _checked(source_line, target_line, sides[0] if not source_line.strip() else sides[1], number)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -29,6 +29,9 @@ class Encoder(nn.Module):
         Returns the annotations h_j = [forward_j; backward_j] (B, S, M), zero beyond the lengths, and the last state of
         each direction, [forward_S; backward_1] (B, M) (Bahdanau et al. 2015, 3.2).
         """
+        if self.residual:  # the only way from the padding's embeddings to the annotations
+            real = torch.arange(inputs.shape[1], device=inputs.device)[None, :] < lengths[:, None]
+            inputs = inputs * real[:, :, None]
         for layer in self.layers:
             runs = [
                 run(cast(Cell, cell), inputs, lengths, reverse=bool(d))

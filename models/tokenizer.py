@@ -9,7 +9,7 @@ PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(4)
 
 
 class VocabularyError(Exception):
-    """Say why no vocabulary could be made from a text."""
+    """Say why no vocabulary could be made from a text, or read from a file."""
 
 
 class Tokenizer:
@@ -17,7 +17,10 @@ class Tokenizer:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        except (OSError, RuntimeError) as error:
+            raise VocabularyError(f"{path} is no vocabulary: {error}") from error
 
     def __len__(self) -> int:
         """Return the number of pieces, V."""
@@ -31,7 +34,8 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Join piece ids to texts."""
-        texts: list[str] = self._processor.decode([list(row) for row in ids])
+        # Of an empty list the library would make an empty string.
+        texts: list[str] = self._processor.decode([list(row) for row in ids]) if ids else []
         return texts
 
 

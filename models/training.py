@@ -39,10 +39,14 @@ def start_run(recipe: Recipe, data: Path, run: Path, resume: bool) -> Tokenizer:
         return tokenizer
     run.mkdir(parents=True, exist_ok=True)
     pairs = read_pairs(data, recipe.data.train, recipe.data)
+    read_pairs(data, recipe.data.valid, recipe.data)  # bad text is refused before there is a run
     log.info("learning a vocabulary of %d pieces from %d pairs", recipe.data.vocabulary_size, len(pairs))
     sentences = (side for pair in pairs for side in pair)
     tokenizer = train_tokenizer(sentences, recipe.data.vocabulary_size, run / "vocabulary.model")
-    (run / "recipe.json").write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
+    # Last and at once: with this file the folder is a run.
+    unfinished = run / "recipe.part"
+    unfinished.write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
+    unfinished.replace(run / "recipe.json")
     return tokenizer
 
 
@@ -187,6 +191,8 @@ class Trainer:
     def finish(self) -> None:
         """Write RUN/best: the average of the best checkpoints, or the single best where that scores higher."""
         folders = checkpoint.best_checkpoints(self.run, self.config.average)
+        if not folders:
+            raise RunError(f"{self.run} has no checkpoint to average")
         progress = checkpoint.read_checkpoint(folders[0], self.model)
         single = self.model.state_dict()
         single = {name: tensor.clone() for name, tensor in single.items()}

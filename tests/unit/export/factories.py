@@ -16,21 +16,21 @@ GOLDEN = tuple(source for source, _ in lexicon_pairs(40, seed=2, longest=3))
 SIZES = {"embedding_size": 20, "encoder_hidden_size": 18, "decoder_hidden_size": 27, "attention_size": 12}
 
 
-def make_run(folder: Path, model: Mapping[str, Any] | None = None, golden: tuple[str, ...] = GOLDEN) -> Path:
+def make_run(folder: Path, model: Mapping[str, Any] | None = None, seed: int = 0) -> Path:
     """Write a run whose weights are random, and large enough for clear-cut choices."""
     pairs = lexicon_pairs()
-    content = recipe({**SIZES, **(model or {})}, {"golden": golden, "licence": "ours", "train": ["own/train.tsv"]})
+    content = recipe({**SIZES, **(model or {})}, {"golden": GOLDEN, "licence": "ours", "train": ["own/train.tsv"]})
     folder.mkdir(parents=True)
     (folder / "recipe.json").write_text(content.model_dump_json(), encoding="utf-8")
     sides = [side for pair in pairs for side in pair]
     tokenizer = train_tokenizer(sides, content.data.vocabulary_size, folder / "vocabulary.model")
     built = build_model(content, tokenizer)
-    fill(built)
-    write_checkpoint(folder / "best", built, Progress(bleu=12.345, chrf=34.5), None)
+    _fill(built, seed)
+    write_checkpoint(folder / "best", built, Progress(bleu=12.3, chrf=34.5), None)
     return folder
 
 
-def fill(model: Seq2Seq, seed: int = 0) -> None:
+def _fill(model: Seq2Seq, seed: int) -> None:
     """Give a model random weights, biases too."""
     torch.manual_seed(seed)
     with torch.no_grad():

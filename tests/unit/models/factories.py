@@ -148,7 +148,7 @@ def start_models(*arguments: str | Path) -> "subprocess.Popen[str]":
     )
 
 
-def run_models(*arguments: str | Path, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+def run_models(*arguments: str | Path, timeout: float = 280) -> "subprocess.CompletedProcess[str]":
     """Run `python -m models` to its end."""
     process = start_models(*arguments)
     try:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -56,9 +57,11 @@ def finished(bench: _Bench) -> Path:
     return bench.folder / "finished"
 
 
-def _until(path: Path, seconds: float = 60) -> None:
+def _until(path: Path, process: "subprocess.Popen[str]", seconds: float = 300) -> None:
+    """Wait for a path that a process makes; much longer than it takes, since other work may hold the cores."""
     deadline = time.monotonic() + seconds
     while not path.exists():
+        assert process.poll() is None, f"the process ended before {path} appeared"
         assert time.monotonic() < deadline, f"{path} did not appear"
         time.sleep(0.001)
 
@@ -69,13 +72,14 @@ def _main(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     return command.main()
 
 
+@pytest.mark.timeout(900)
 def test_a_killed_run_resumes_to_the_same_losses_and_bits(bench: _Bench, finished: Path) -> None:
     """Killed by SIGKILL after a checkpoint and resumed, a run ends as the unbroken one: losses, scores, every bit."""
     update = 30  # the third checkpoint: from here on older ones are deleted, too
     run = bench.folder / "killed"
     process = start_models(*bench.train(run))
     try:
-        _until(run / "checkpoints" / f"{update:07d}")
+        _until(run / "checkpoints" / f"{update:07d}", process)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()

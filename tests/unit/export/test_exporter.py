@@ -1,0 +1,152 @@
+"""A whole export: the bundle that it writes, and what is left when it is refused."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from export import exporter
+from export.errors import ConversionError, ExportError, ParityError
+from export.exporter import Options, export
+from export.place import unfinished
+from models.checkpoint import RunError
+from models.data import DataError
+from service.bundle import Limits, read_bundle
+from service.errors import BundleError
+from tests.unit.export.factories import make_run
+from tests.unit.models.factories import lexicon_pairs, write_tsv
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a run of a model like the one that ships."""
+    return make_run(tmp_path_factory.mktemp("exporter") / "run", {"conditional": True})
+
+
+@pytest.fixture(scope="module")
+def options(run: Path) -> Options:
+    """Ask for everything that an export can add."""
+    card = run.with_name("card.txt")
+    card.write_text("a card", encoding="utf-8")
+    scored = write_tsv(run.with_name("own") / "test.tsv", lexicon_pairs(6, seed=3))
+    limits = Limits(max_source_tokens=50, max_length=40)
+    return Options(run, run.with_name("repository") / "en-de", None, True, 9, limits, (scored,), card, card)
+
+
+@pytest.fixture(scope="module")
+def versions(options: Options) -> list[Path]:
+    """Export the same run twice."""
+    return [export(options), export(options)]
+
+
+def test_versions_count_up_and_have_the_same_bytes(options: Options, versions: list[Path]) -> None:
+    assert versions == [options.target / "1", options.target / "2"]
+    first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in versions)
+    assert first == second
+    assert sorted(path.name for path in options.target.parent.iterdir()) == ["en-de"]
+
+
+def test_manifest_tells_all(versions: list[Path]) -> None:
+    manifest = read_bundle(versions[0]).manifest
+    assert (manifest.name, manifest.source_language, manifest.target_language) == ("en-de", "en", "de")
+    assert manifest.candidates == 9
+    assert manifest.limits == Limits(max_source_tokens=50, max_length=40)
+    assert manifest.training_data == ("own/train.tsv",)
+    assert manifest.licence == "ours"
+    assert manifest.architecture.cell == "gru"
+    assert "conditional gru decoder (1 x 27)" in manifest.architecture.summary
+    assert len(manifest.golden) == 8
+    assert set(manifest.files) == {
+        "encoder.onnx", "step.onnx", "step_full.onnx", "weights.bin", "vocabulary.model",
+        "ATTRIBUTION.md", "MODEL_CARD.md",
+    }  # fmt: skip
+    assert (versions[0] / "MODEL_CARD.md").read_text(encoding="utf-8") == "a card"
+    for name, file in manifest.files.items():
+        assert hashlib.sha256((versions[0] / name).read_bytes()).hexdigest() == file.sha256
+
+
+def test_manifest_has_the_scores(versions: list[Path]) -> None:
+    bleu, chrf, *test = read_bundle(versions[0]).manifest.scores
+    assert [(score.metric, score.value) for score in (bleu, chrf)] == [("BLEU", 12.3), ("chrF", 34.5)]
+    assert {score.dataset for score in (bleu, chrf)} == {"valid.tsv (first 8, in training)"}
+    assert [score.metric for score in test] == ["BLEU", "chrF"]
+    assert {score.dataset for score in test} == {"own/test.tsv"}
+    assert all("version:" in score.signature for score in test)
+
+
+def test_graphs_hold_no_trace_of_this_machine(versions: list[Path]) -> None:
+    for graph in versions[0].glob("*.onnx"):
+        content = graph.read_bytes()
+        assert b"/export/" not in content
+        assert b"decoder.attention" in content
+
+
+@pytest.mark.parametrize("error", [ConversionError("no"), KeyboardInterrupt(), MemoryError()])
+def test_failed_export_leaves_nothing(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(model: object, signature: object, half: bool, folder: Path) -> None:
+        (folder / "weights.bin").write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(exporter, "write_graphs", fail)
+    with pytest.raises(type(error)):
+        export(Options(options.run, tmp_path / "repository" / "en-de"))
+    assert not list((tmp_path / "repository").iterdir())
+
+
+def test_export_without_parity_leaves_nothing(
+    versions: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(model: object, signature: object, half: bool, folder: Path) -> None:
+        for path in [*versions[0].glob("*.onnx"), versions[0] / "weights.bin"]:
+            (folder / path.name).write_bytes(path.read_bytes())
+
+    monkeypatch.setattr(exporter, "write_graphs", copy)
+    other = make_run(tmp_path / "run", {"conditional": True}, seed=1)
+    with pytest.raises(ParityError, match=r"keys of the encoder at B = 1, S = 1 differs from PyTorch by"):
+        export(Options(other, tmp_path / "repository" / "en-de", candidates=9))
+    assert not list((tmp_path / "repository").iterdir())
+
+
+def test_refusals_name_the_cause(options: Options, tmp_path: Path) -> None:
+    target = tmp_path / "repository" / "en-de"
+    with pytest.raises(RunError, match="nowhere is not a training run"):
+        export(Options(tmp_path / "nowhere", target))
+    with pytest.raises(ExportError, match="--candidates 47: the vocabulary has only 46 pieces"):
+        export(Options(options.run, target, candidates=47))
+    with pytest.raises(DataError, match=r"cannot read .*missing.tsv"):
+        export(Options(options.run, target, scores=(tmp_path / "missing.tsv",)))
+    with pytest.raises(ExportError, match=r"cannot copy .*missing.md: No such file"):
+        export(Options(options.run, target, card=tmp_path / "missing.md"))
+    assert not target.exists()
+    with unfinished(target, 3):
+        pass
+    with pytest.raises(ExportError, match="3 exists: choose another --version"):
+        export(Options(options.run, target, version=3))
+
+
+def test_weight_beyond_half_precision_is_named(options: Options, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    tensors = load_file(run / "best" / "model.safetensors")
+    tensors["decoder.bridge.bias"] = torch.full_like(tensors["decoder.bridge.bias"], 1e6)
+    save_file(tensors, run / "best" / "model.safetensors")
+    with pytest.raises(ConversionError, match=r"decoder.bridge.bias has values up to 1e\+06.*--weights fp32"):
+        export(Options(run, tmp_path / "repository" / "en-de"))
+
+
+def test_altered_bundle_is_refused(versions: list[Path], tmp_path: Path) -> None:
+    copy = tmp_path / "1"
+    copy.mkdir()
+    for path in versions[0].iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    read_bundle(copy)
+    weights = bytearray((copy / "weights.bin").read_bytes())
+    weights[100] ^= 1
+    (copy / "weights.bin").write_bytes(weights)
+    with pytest.raises(BundleError, match=r"weights.bin: has SHA-256"):
+        read_bundle(copy)

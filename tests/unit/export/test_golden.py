@@ -1,0 +1,74 @@
+"""Which golden sentences an export keeps."""
+
+import pytest
+import torch
+
+from export import golden
+from export.errors import GoldenError
+from export.golden import MARGIN, golden_translations, greedy
+from models import greedy as reference
+from models.checkpoint import load_best
+from models.seq2seq import Seq2Seq
+from models.tokenizer import Tokenizer
+from service.bundle import Limits
+from tests.unit.export.factories import GOLDEN, make_run
+
+pytestmark = pytest.mark.torch
+
+LIMITS = Limits(max_source_tokens=30, max_length=12)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Seq2Seq, Tokenizer]:
+    """Load a model and its vocabulary."""
+    _, tokenizer, model, _ = load_best(make_run(tmp_path_factory.mktemp("golden") / "run"), torch.device("cpu"))
+    return model, tokenizer
+
+
+def test_translations_are_those_of_greedy_search(loaded: tuple[Seq2Seq, Tokenizer]) -> None:
+    model, tokenizer = loaded
+    kept = golden_translations(model, tokenizer, GOLDEN, LIMITS)
+    assert len(kept) == 8
+    for example in kept:
+        assert [list(example.source_ids)] == tokenizer.encode([example.source])
+        output = example.outputs["fp32"]
+        assert [list(output.ids)] == reference.greedy(model, [example.source_ids], [LIMITS.max_length])
+        assert output.text == tokenizer.decode([output.ids])[0]
+        assert example.margin >= MARGIN
+
+
+@torch.no_grad()
+def test_margin_is_the_closest_call(loaded: tuple[Seq2Seq, Tokenizer]) -> None:
+    model, tokenizer = loaded
+    (source,) = tokenizer.encode([GOLDEN[0]])
+    ids, margin, word = greedy(model, source, 12)
+    memory, state = model.encode(torch.tensor([source]), torch.tensor([len(source)]))
+    gaps, previous = [], 2
+    for _ in range(len(ids) + (len(ids) < 12)):
+        logits, state, _ = model.step(torch.tensor([[previous]]), state, memory)
+        best = logits[0, 0].log_softmax(-1).sort(descending=True)
+        gaps.append(float(best.values[0] - best.values[1]))
+        previous = int(best.indices[0])
+    assert margin == pytest.approx(min(gaps), abs=1e-5)
+    assert word == gaps.index(min(gaps)) + 1
+
+
+def test_close_calls_are_refused_by_name(
+    loaded: tuple[Seq2Seq, Tokenizer], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, tokenizer = loaded
+    margins = {s: greedy(model, tokenizer.encode([s])[0], 12)[1] for s in GOLDEN[:5]}
+    clearest = max(margins, key=lambda sentence: margins[sentence])
+    monkeypatch.setattr(golden, "MARGIN", margins[clearest])
+    assert [example.source for example in golden_translations(model, tokenizer, [clearest], LIMITS)] == [clearest]
+    with pytest.raises(GoldenError, match="1 golden sentences are clear-cut, 3 are needed") as refused:
+        golden_translations(model, tokenizer, list(margins), LIMITS)
+    for sentence in margins.keys() - {clearest}:
+        assert repr(sentence) in str(refused.value)
+        assert repr(sentence) in caplog.text
+
+
+@pytest.mark.parametrize("sentence", ["", " ", "mira " * 40])
+def test_sentence_that_cannot_be_served_is_refused(loaded: tuple[Seq2Seq, Tokenizer], sentence: str) -> None:
+    with pytest.raises(GoldenError, match="1 to 30 are allowed"):
+        golden_translations(*loaded, [sentence], LIMITS)
