@@ -91,7 +91,7 @@ def _copy(source: Path | None, target: Path) -> None:
 def _validation_scores(recipe: Recipe, progress: Progress) -> list[Score]:
     """Record what training measured; of weights that were not yet rounded."""
     files = ", ".join(file.path for file in recipe.data.valid)
-    dataset = f"{files} (first {recipe.training.valid_sentences}, in training)"
+    dataset = f"{files} (in training)"
     return [
         Score(metric="BLEU", value=round(progress.bleu, 2), dataset=dataset),
         Score(metric="chrF", value=round(progress.chrf, 2), dataset=dataset),

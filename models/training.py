@@ -62,7 +62,8 @@ class Trainer:
             device,
         )
         self.corpus = Corpus(read_pairs(data, recipe.data.train, recipe.data), tokenizer, recipe.data)
-        self.valid = read_pairs(data, recipe.data.valid, recipe.data)[: self.config.valid_sentences]
+        self.valid_text = read_pairs(data, recipe.data.valid, recipe.data)
+        self.valid = self.valid_text[: self.config.valid_sentences]
         torch.manual_seed(self.config.seed)
         self.model = checkpoint.build_model(recipe, tokenizer).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)
@@ -189,22 +190,23 @@ class Trainer:
         return scores
 
     def finish(self) -> None:
-        """Write RUN/best: the average of the best checkpoints, or the single best where that scores higher."""
+        """Write RUN/best: the average of the best checkpoints, or the single best where that scores higher.
+
+        Both are scored on all of the validation text: the sentences of a validation are too few to tell them apart.
+        """
         folders = checkpoint.best_checkpoints(self.run, self.config.average)
         if not folders:
             raise RunError(f"{self.run} has no checkpoint to average")
         progress = checkpoint.read_checkpoint(folders[0], self.model)
-        single = self.model.state_dict()
-        single = {name: tensor.clone() for name, tensor in single.items()}
+        single = {name: parameter.detach().clone() for name, parameter in self.model.named_parameters()}
+        alone = evaluate(self.model, self.tokenizer, self.valid_text)
         checkpoint.fill(self.model, checkpoint.average(folders))
-        scores = evaluate(self.model, self.tokenizer, self.valid)
-        log.info(
-            "average of %d checkpoints: valid BLEU %.2f, best single %.2f", len(folders), scores.bleu, progress.bleu
-        )
-        if scores.bleu >= progress.bleu:
-            progress.bleu, progress.chrf = scores.bleu, scores.chrf
-        else:
-            self.model.load_state_dict(single)
+        scores = evaluate(self.model, self.tokenizer, self.valid_text)
+        log.info("average of %d checkpoints: valid BLEU %.2f, best single %.2f", len(folders), scores.bleu, alone.bleu)
+        if scores.bleu < alone.bleu:
+            checkpoint.fill(self.model, single)
+            scores = alone
+        progress.bleu, progress.chrf = scores.bleu, scores.chrf
         checkpoint.write_checkpoint(self.run / "best", self.model, progress, None)
 
 

@@ -338,7 +338,7 @@ def test_the_result_is_the_average_or_the_single_best(
 ) -> None:
     """RUN/best is the mean of the best checkpoints where that scores at least as high, else the best one."""
     run = tmp_path / "run"
-    _bleus(monkeypatch, [20.0, 30.0, 10.0, average])
+    _bleus(monkeypatch, [20.0, 30.0, 10.0, 30.0, average])
     trainer = _start(recipe(training={"average": 2}), data, run)
     trainer.train()
     assert [int(folder.name) for folder in checkpoint.checkpoints(run)] == [4, 8, 12]
