@@ -34,6 +34,7 @@ SERVICES = (
     model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
 )
 WATCH_SECONDS = 0.5
+ANSWER_SECONDS = 5.0  # for the statuses of calls that outlived the grace
 CLIENT_DEFAULT = "127.0.0.1:50051"
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # with the default a second server would silently share the port
@@ -144,7 +145,13 @@ class Server:
         grace = self._settings.drain_grace
         log.info("draining: serving for %.1f s more, then %.1f s for what is in flight", delay, grace)
         await asyncio.sleep(delay)
-        await server.stop(grace)
+        # gRPC's own end of grace would cancel calls without a word, so ours comes first.
+        stopping = asyncio.create_task(server.stop(grace + ANSWER_SECONDS))
+        _, late = await asyncio.wait({stopping}, timeout=grace)
+        if late:
+            log.warning("the grace of %.1f s is over: what is left fails with `draining`", grace)
+            await asyncio.to_thread(self._registry.close)
+        await stopping
         log.info("stopped")
 
     def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -138,9 +138,6 @@ def check_options(request: translation_pb2.TranslateRequest, limits: EdgeLimits)
         value = getattr(options, name)
         if options.HasField(name) and not 1 <= value <= limits.max_beam_size:
             raise InvalidRequest.field(f"options.{name}", f"is {value}, must be from 1 to {limits.max_beam_size}")
-    if (options.num_hypotheses or 1) > (options.beam_size or 1):
-        why = f"is {options.num_hypotheses}, but beam_size is {options.beam_size or 1}"
-        raise InvalidRequest.field("options.num_hypotheses", why)
     for name in ("no_repeat_ngram_size", "min_length", "top_k"):
         if getattr(options, name) < 0:
             raise InvalidRequest.field(f"options.{name}", f"is {getattr(options, name)}, must be from 0 up")

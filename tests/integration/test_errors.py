@@ -46,8 +46,14 @@ CASES: dict[str, tuple[Request, StatusCode, str, str]] = {
         "unsupported_option",
         "options.beam_size",
     ),
-    "more hypotheses than beams": (
-        Request(text=OK, options=Options(num_hypotheses=2)),
+    "hypotheses not offered yet": (
+        Request(text=OK, options=Options(num_hypotheses=12)),
+        StatusCode.FAILED_PRECONDITION,
+        "unsupported_option",
+        "options.num_hypotheses",
+    ),
+    "hypotheses above the cap": (
+        Request(text=OK, options=Options(num_hypotheses=13)),
         StatusCode.INVALID_ARGUMENT,
         "invalid_option",
         "options.num_hypotheses",

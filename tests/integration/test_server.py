@@ -20,10 +20,12 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from benchmarks.metrics import scrape
 from seq2serve import AsyncClient, Client, Seq2ServeError
+from seq2serve.v1 import translation_pb2, translation_pb2_grpc
 from tests.server_process import ROOT, ServerProcess
 
 SERVICES = ("", "seq2serve.v1.TranslationService", "seq2serve.v1.ModelService")
 REPOSITORY = ROOT / "model_repository"
+STARTED = "grpc_server_started_total{Translate,seq2serve.v1.TranslationService,unary}"
 
 
 def fails_to_start(*arguments: str) -> str:
@@ -88,8 +90,7 @@ def test_metrics_follow_a_request(server: ServerProcess) -> None:
     def moved(name: str) -> float:
         return after[name] - before.get(name, 0)
 
-    rpc = "{Translate,seq2serve.v1.TranslationService,unary}"
-    assert moved(f"grpc_server_started_total{rpc}") == 1
+    assert moved(STARTED) == 1
     assert moved("grpc_server_handled_total{OK,Translate,seq2serve.v1.TranslationService,unary}") == 1
     assert moved("seq2serve_requests_finished_total{eos}") == 1
     assert moved("seq2serve_target_tokens_total") == pieces
@@ -236,8 +237,6 @@ def test_full_line_is_refused_at_once() -> None:
 
     async def flood(address: str) -> list[object]:
         async with grpc.aio.insecure_channel(address) as channel:
-            from seq2serve.v1 import translation_pb2, translation_pb2_grpc
-
             stub = translation_pb2_grpc.TranslationServiceStub(channel)
             request = translation_pb2.TranslateRequest(text="There is a long queue in front of the bakery.")
             return await asyncio.gather(*(stub.Translate(request) for _ in range(200)), return_exceptions=True)
@@ -327,6 +326,27 @@ def test_sigterm_under_load_loses_nothing() -> None:
         assert server.process.wait(60) == 0
         assert len(answers) >= 100
         assert len(set(answers)) == 1
+
+
+def test_what_outlives_the_grace_is_told_to_go_elsewhere() -> None:
+    """Calls that are not done when the grace ends get UNAVAILABLE with `draining`, and the server exits with 0."""
+
+    async def crowd(server: ServerProcess) -> list[object]:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            stub = translation_pb2_grpc.TranslationServiceStub(channel)
+            request = translation_pb2.TranslateRequest(text="There is a long queue in front of the bakery.")
+            calls = [asyncio.ensure_future(stub.Translate(request)) for _ in range(300)]
+            while (await asyncio.to_thread(scrape, server.http)).get(STARTED, 0) < len(calls):
+                await asyncio.sleep(0.01)
+            server.process.send_signal(signal.SIGTERM)
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    with ServerProcess("--slots", "1", "--drain-grace", "0") as server:
+        results = asyncio.run(crowd(server))
+        failed = [error for error in results if isinstance(error, grpc.aio.AioRpcError)]
+        assert {error.code() for error in failed} == {grpc.StatusCode.UNAVAILABLE}
+        assert {dict(error.trailing_metadata() or ())["seq2serve-reason"] for error in failed} == {"draining"}
+        assert server.process.wait(60) == 0
 
 
 def test_second_signal_exits_at_once() -> None:
