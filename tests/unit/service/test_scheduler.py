@@ -3,6 +3,7 @@
 import pytest
 
 from service.errors import QueueFull
+from service.model import lane_lengths
 from service.request import Lane, Status
 from tests.factories import make_request, make_requests, make_scheduler
 
@@ -95,3 +96,12 @@ def test_clear_returns_everybody_alive() -> None:
     scheduler.cancel(requests[0])
     assert scheduler.clear() == [requests[2], requests[1]]
     assert not scheduler.busy
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(1, (8,)), (32, (32,)), (33, (32, 40)), (256, (32, 64, 128, 256)), (300, (32, 64, 128, 256, 304))],
+)
+def test_lanes_reach_the_model_s_limit_in_multiples_of_8(limit: int, expected: tuple[int, ...]) -> None:
+    """Lanes double from 32, and the last is just long enough."""
+    assert lane_lengths(limit) == expected
