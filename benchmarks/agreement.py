@@ -13,7 +13,7 @@ import torch
 from models.checkpoint import load_best
 from models.greedy import translate
 from models.seq2seq import Seq2Seq
-from models.tokenizer import BOS_ID, EOS_ID, Tokenizer
+from models.tokenizer import BOS_ID, Tokenizer
 from seq2serve import AsyncClient
 from tests.server_process import ServerProcess
 
@@ -65,7 +65,7 @@ def compare(name: str, model: Seq2Seq, tokenizer: Tokenizer, sources: list[str],
         for i in differing:
             distance = gap(model, ids[i], outputs[i], reference[i])
             verdict = "near-tie" if distance < NEAR_TIE else "NOT a near-tie"
-            print(f"  line {i + 1}: gap {distance:.2e}, {verdict} (eos is {EOS_ID})")
+            print(f"  line {i + 1}: gap {distance:.2e}, {verdict}")
 
 
 def main() -> None:

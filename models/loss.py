@@ -12,7 +12,7 @@ CHUNK = 512  # rows whose logits are alive at a time; 512 x 8,000 x 4 bytes stay
 class _SmoothedCrossEntropy(torch.autograd.Function):
     """Compute the gradient with the loss, chunk by chunk, so that the (N, V) logits never exist as a whole.
 
-    Their passes through memory cost more than the products otherwise: a quarter of an update on a CPU.
+    On a CPU their passes through memory would cost more than the products.
     """
 
     @staticmethod

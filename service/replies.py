@@ -68,7 +68,6 @@ def describe(model: Model, registry: Registry, limits: EdgeLimits) -> model_pb2.
     manifest = model.manifest
     siblings = sorted(other.version for other in registry.models if other.name == model.name)
     state = model_pb2.MODEL_STATE_AVAILABLE
-    max_hypotheses = limits.max_beam_size
     return model_pb2.Model(
         name=model.name,
         version=model.version,
@@ -86,7 +85,7 @@ def describe(model: Model, registry: Registry, limits: EdgeLimits) -> model_pb2.
             max_source_tokens=manifest.limits.max_source_tokens,
             max_length=manifest.limits.max_length,
             max_beam_size=limits.max_beam_size,
-            max_num_hypotheses=max_hypotheses,
+            max_num_hypotheses=limits.max_beam_size,
             max_text_bytes=limits.max_text_bytes,
         ),
         default_options=options_pb2.DecodeOptions(
