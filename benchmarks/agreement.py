@@ -1,6 +1,6 @@
 """Served greedy ids against PyTorch's, for the weights as they are stored: alone, and 64 at a time in random order.
 
-python -m benchmarks.agreement RUN FILE [FILE ...]     (source<TAB>target lines, or one source a line)
+python -m benchmarks.agreement BUNDLE FILE [FILE ...]     (source<TAB>target lines, or one source a line)
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from models.checkpoint import load_best
+from export.restore import restore
 from models.greedy import translate
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, Tokenizer
@@ -71,14 +71,13 @@ def compare(name: str, model: Seq2Seq, tokenizer: Tokenizer, sources: list[str],
 def main() -> None:
     """Compare every file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("bundle", type=Path, help="MODEL_REPOSITORY/NAME/VERSION")
     parser.add_argument("files", type=Path, nargs="+")
-    parser.add_argument("--model", default="en-de")
     arguments = parser.parse_args()
-    _, tokenizer, model, _ = load_best(arguments.run, torch.device("cpu"))
-    for parameter in model.parameters():
-        parameter.data = parameter.data.half().float()  # as the bundle stores them
-    with ServerProcess("--default-model", arguments.model, "--log-level", "warning") as server:
+    tokenizer, model = restore(arguments.bundle)
+    repository, name = arguments.bundle.resolve().parents[1], arguments.bundle.resolve().parent.name
+    options = ("--model-repository", str(repository), "--default-model", name, "--log-level", "warning")
+    with ServerProcess(*options) as server:
         for file in arguments.files:
             sources = [line.split("\t")[0] for line in file.read_text(encoding="utf-8").splitlines()]
             compare(f"{file.parent.name}/{file.name}", model, tokenizer, sources, server.address)

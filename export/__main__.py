@@ -1,4 +1,4 @@
-"""Export a training run as a bundle: python -m export RUN MODEL_REPOSITORY/NAME."""
+"""Export a training run, or a bundle again: python -m export RUN MODEL_REPOSITORY/NAME."""
 
 import argparse
 import logging
@@ -30,7 +30,7 @@ def main() -> int:
 
 def _options() -> Options:
     parser = argparse.ArgumentParser(prog="python -m export", description="Export a training run as a bundle.")
-    parser.add_argument("run", type=Path, help="folder of a training run")
+    parser.add_argument("run", type=Path, help="folder of a training run, or of a bundle")
     parser.add_argument("target", type=Path, metavar="MODEL_REPOSITORY/NAME", help="the version is a folder in it")
     parser.add_argument("--version", type=int, help="version to write (the next free one)")
     parser.add_argument("--weights", choices=("fp16", "fp32"), default="fp16", help="stored as (%(default)s)")

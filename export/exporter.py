@@ -1,25 +1,23 @@
-"""One export, from a training run to a version in the model repository."""
+"""One export, from a training run or an earlier bundle to a version in the model repository."""
 
 import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from export.convert import write_graphs
 from export.errors import ExportError
 from export.golden import golden_translations
 from export.manifest import VOCABULARY, describe, score_entries
+from export.origin import read_origin
 from export.parity import check_golden, check_graphs
 from export.place import choose_version, unfinished
 from export.signature import Signature
 from export.weights import round_to_half
-from models.checkpoint import Progress, load_best
-from models.config import Recipe, TextFile
+from models.config import TextFile
 from models.data import read_pairs
 from models.evaluation import evaluate
-from service.bundle import MANIFEST, Limits, Score, read_bundle
+from service.bundle import MANIFEST, Limits, read_bundle
 
 log = logging.getLogger("export")
 DEFAULT_LIMITS = Limits(max_source_tokens=256, max_length=256)
@@ -29,7 +27,7 @@ DEFAULT_LIMITS = Limits(max_source_tokens=256, max_length=256)
 class Options:
     """Say what to export and where to."""
 
-    run: Path
+    run: Path  # or the folder of a bundle
     target: Path  # MODEL_REPOSITORY/NAME
     version: int | None = None  # none: the next free one
     half: bool = True  # store the weights as fp16
@@ -46,30 +44,33 @@ def export(options: Options) -> Path:
     Raises:
         ExportError: the export was refused.
         RunError, DataError, VocabularyError: the run or a text to score cannot be read.
-        BundleError: the serving code refuses the bundle.
+        BundleError: the bundle to export again is not whole, or the serving code refuses the new one.
     """
     version = choose_version(options.target, options.version)
-    recipe, tokenizer, model, progress = load_best(options.run, torch.device("cpu"))
+    origin = read_origin(options.run)
+    tokenizer, model, data = origin.tokenizer, origin.model, origin.data
     if options.candidates > len(tokenizer):
         raise ExportError(f"--candidates {options.candidates}: the vocabulary has only {len(tokenizer)} pieces")
     paths = [path.resolve() for path in options.scores]
-    texts = [(path, read_pairs(Path("/"), [TextFile(path=str(path))], recipe.data)) for path in paths]
+    texts = [(path, read_pairs(Path("/"), [TextFile(path=str(path))], data)) for path in paths]
     if options.half:
         round_to_half(model)
     signature = Signature.of(model, options.candidates)
-    golden = golden_translations(model, tokenizer, recipe.data.golden, options.limits)
+    golden = golden_translations(model, tokenizer, data.golden, options.limits)
     with unfinished(options.target, version) as folder:
         _copy(tokenizer.path, folder / VOCABULARY)
         _copy(options.attribution, folder / "ATTRIBUTION.md")
         _copy(options.card, folder / "MODEL_CARD.md")
         log.info("writing the graphs")
         write_graphs(model, signature, options.half, folder)
-        scores = _validation_scores(recipe, progress)
+        scores = list(origin.scores)
         for path, pairs in texts:
             log.info("translating the %d sentences of %s", len(pairs), path)
-            scores += score_entries(evaluate(model, tokenizer, pairs), f"{path.parent.name}/{path.name}")
+            dataset = f"{path.parent.name}/{path.name}"
+            scores = [score for score in scores if score.dataset != dataset]  # a bundle may have been scored on it
+            scores += score_entries(evaluate(model, tokenizer, pairs), dataset)
         name = options.target.name
-        manifest = describe(name, recipe, model, signature, options.limits, golden, scores, folder)
+        manifest = describe(name, data, model, signature, options.limits, golden, scores, folder)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
         log.info("comparing the serving code with PyTorch")
         bundle = read_bundle(folder)
@@ -86,13 +87,3 @@ def _copy(source: Path | None, target: Path) -> None:
         shutil.copyfile(source, target)
     except OSError as error:
         raise ExportError(f"cannot copy {source}: {error.strerror}") from error
-
-
-def _validation_scores(recipe: Recipe, progress: Progress) -> list[Score]:
-    """Record what training measured; of weights that were not yet rounded."""
-    files = ", ".join(file.path for file in recipe.data.valid)
-    dataset = f"{files} (in training)"
-    return [
-        Score(metric="BLEU", value=round(progress.bleu, 2), dataset=dataset),
-        Score(metric="chrF", value=round(progress.chrf, 2), dataset=dataset),
-    ]

@@ -9,7 +9,7 @@ import torch
 
 from export.golden import PRECISION
 from export.signature import Signature
-from models.config import Recipe
+from models.config import DataConfig
 from models.evaluation import Scores
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID
@@ -32,7 +32,7 @@ VOCABULARY = "vocabulary.model"
 
 def describe(
     name: str,
-    recipe: Recipe,
+    data: DataConfig,
     model: Seq2Seq,
     signature: Signature,
     limits: Limits,
@@ -41,7 +41,6 @@ def describe(
     folder: Path,
 ) -> Manifest:
     """Describe the bundle whose other files are all in `folder`."""
-    data = recipe.data
     return Manifest(
         format_version=FORMAT_VERSION,
         name=name,

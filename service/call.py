@@ -6,7 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -99,16 +99,18 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         return handle
 
     def _stream(self, method: str, behaviour: Callable[..., Any], check: Callable[[Any], Any]) -> Callable[..., Any]:
-        async def generate(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._observed(method, context, "stream"):
-                async for reply in behaviour(check(request), context):
-                    yield reply
-
         async def write(request: Any, context: Context) -> None:
+            """Write the replies from here: a generator left to gRPC would be closed late, and by another task."""
             async with self._observed(method, context, "stream"):
-                await behaviour(check(request), context)
+                replies = behaviour(check(request), context)
+                if not inspect.isasyncgen(replies):  # gRPC's own services write themselves
+                    await replies
+                    return
+                async with aclosing(replies):
+                    async for reply in replies:
+                        await context.write(reply)
 
-        return generate if inspect.isasyncgenfunction(behaviour) else write
+        return write
 
     @asynccontextmanager
     async def _observed(self, method: str, context: Context, kind: str) -> AsyncIterator[None]:

@@ -1,24 +1,23 @@
-"""From the engine's thread to the event loop: one hop a step, however many requests ended in it."""
+"""From the engine's thread to the event loop: one hop a step, however many requests it has news of."""
 
 import asyncio
-from functools import partial
 
 from service.engine import Engine
 from service.request import Request
 
 
 class Delivery:
-    """Bring ended requests back to the coroutines that wait for them."""
+    """Bring news of requests back to the coroutines that wait for them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
     def deliver(self, requests: list[Request]) -> None:
-        """Settle requests on the event loop; called by engines, from their threads."""
-        self._loop.call_soon_threadsafe(_settle, requests)
+        """Notify of requests on the event loop; called by engines, from their threads."""
+        self._loop.call_soon_threadsafe(_notify, requests)
 
-    async def complete(self, engine: Engine, request: Request) -> None:
-        """Hand a request to an engine and wait until it has ended.
+    async def complete(self, engine: Engine, request: Request, news: asyncio.Event | None = None) -> None:
+        """Hand a request to an engine and wait until it has ended; `news` is set whenever more of it is certain.
 
         When the waiting task is cancelled (the client hung up, or its deadline passed), so is the request.
 
@@ -26,7 +25,14 @@ class Delivery:
             ServiceError: it was refused, or failed.
         """
         done: asyncio.Future[None] = self._loop.create_future()
-        request.settle = partial(_resolve, done)
+
+        def notify() -> None:
+            if request.finished_at and not done.done():
+                done.set_result(None)
+            if news is not None:
+                news.set()
+
+        request.notify = notify
         engine.submit(request)
         try:
             await done
@@ -37,11 +43,6 @@ class Delivery:
             raise request.error
 
 
-def _settle(requests: list[Request]) -> None:
+def _notify(requests: list[Request]) -> None:
     for request in requests:
-        request.settle()
-
-
-def _resolve(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_result(None)
+        request.notify()

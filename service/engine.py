@@ -5,13 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-import numpy
-
 from service.errors import Draining, InternalError
-from service.request import FinishReason, Lane, Request
+from service.request import Lane, Request, Status
 from service.runner import Runner
 from service.scheduler import Plan, Scheduler
-from service.search import Greedy
+from service.search.hypothesis import FinishReason
+from service.search.search import Search
 from service.stats import EngineStats
 
 log = logging.getLogger("service.engine")
@@ -28,14 +27,14 @@ class Engine:
         self,
         scheduler: Scheduler,
         runner: Runner,
-        search: Callable[[], Greedy],
+        search: Callable[[Lane], Search],
         emit: Callable[[list[Request]], None],
     ) -> None:
-        """Take the parts; `emit` gets the requests that ended in a step, on the engine's thread."""
+        """Take the parts; `emit` gets the requests of which there is news after a step, on the engine's thread."""
         self.stats = EngineStats()
         self.failed = False  # the thread has died: nothing will ever be answered
         self._scheduler, self._runner, self._search, self._emit = scheduler, runner, search, emit
-        self._searches: dict[Lane, Greedy] = {}
+        self._searches: dict[Lane, Search] = {}
         self._lane_rows: dict[Lane, int] = {}  # row steps of a lane so far, for each request's mean batch size
         self._lock = threading.Condition()
         self._closed = False
@@ -112,17 +111,18 @@ class Engine:
         self._leave(plan)
         joined = self._join(plan)
         clock.lap("admit")
-        finished: list[Request] = []
+        news: list[Request] = []
         for lane, search in self._searches.items():
             if search.rows:
-                finished += self._advance(lane, search, clock)
+                news += self._advance(lane, search, clock)
         now = time.monotonic()
         for request in joined:
             request.first_token_at = now
-        if finished:
-            for request in finished:
-                request.finished_at = now
-            self._emit(finished)
+        if news:
+            for request in news:
+                if request.status is Status.FINISHED:
+                    request.finished_at = now
+            self._emit(news)
         clock.lap("emit")
 
     def _leave(self, plan: Plan) -> None:
@@ -161,7 +161,7 @@ class Engine:
                 self._fail_rows(requests)
                 continue
             if lane not in self._searches:
-                self._searches[lane], self._lane_rows[lane] = self._search(), 0
+                self._searches[lane], self._lane_rows[lane] = self._search(lane), 0
             self._searches[lane].join(requests)
             joined += requests
         now = time.monotonic()
@@ -178,10 +178,12 @@ class Engine:
         self.stats.source_tokens += sum(lengths)
         self.stats.encode_padding_tokens += max(lengths) * len(lengths) - sum(lengths)
 
-    def _advance(self, lane: Lane, search: Greedy, clock: "_Clock") -> list[Request]:
-        """Advance one lane by one piece; returns the requests that ended."""
+    def _advance(self, lane: Lane, search: Search, clock: "_Clock") -> list[Request]:
+        """Advance one lane by one piece; returns the requests that ended, or of which more is certain."""
         try:
-            candidates = self._runner.step(lane, search.previous_ids)
+            step = self._runner.step(lane, search.previous_ids, search.parents, search.wants_alignment)
+            self.stats.step_seconds.observe(clock.lap("run"))
+            ended = search.select(step).tolist()
         except Exception:
             log.exception("a step of %d rows failed in %s", search.rows, lane)
             with self._lock:
@@ -189,20 +191,26 @@ class Engine:
                 failed = self._scheduler.update(lane, rows)
             self._fail(failed, InternalError(FAILED))
             return []
-        self.stats.step_seconds.observe(clock.lap("run"))
-        self.stats.decode_rows.observe(search.rows)
-        self._lane_rows[lane] += search.rows
-        ended = numpy.flatnonzero(search.select(candidates)).tolist()
-        finished = self._collect(lane, search, ended) if ended else []
+        self.stats.decode_rows.observe(search.rows * search.width)
+        self._lane_rows[lane] += search.rows * search.width
+        news = self._collect(lane, search, ended) if ended else []
+        for request in search.streaming:
+            if request.status is not Status.FINISHED:
+                certain = search.certain(request)
+                if len(certain.ids) > len(request.certain.ids):
+                    request.certain = certain
+                    news.append(request)
         clock.lap("select")
-        return finished
+        return news
 
-    def _collect(self, lane: Lane, search: Greedy, ended: Sequence[int]) -> list[Request]:
+    def _collect(self, lane: Lane, search: Search, ended: Sequence[int]) -> list[Request]:
         with self._lock:
             finished = self._scheduler.update(lane, ended)
         for request in finished:
-            search.result(request.row, request)
-            self.stats.target_tokens += len(request.target_ids)
+            request.hypotheses = search.result(request)
+            request.finish_reason = request.hypotheses[0].finish_reason
+            request.steps = search.steps(request)
+            self.stats.target_tokens += sum(len(hypothesis.ids) for hypothesis in request.hypotheses)
             request.mean_batch_size = (self._lane_rows[lane] - request.lane_rows_before) / request.steps
         return finished
 

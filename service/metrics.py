@@ -1,7 +1,7 @@
 """Prometheus metrics: what the edge observes, and a collector that reads the engines' own counts at a scrape."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,7 +10,8 @@ from prometheus_client.registry import Collector
 
 from service import stats
 from service.model import Model
-from service.request import FinishReason, Request
+from service.request import Request
+from service.search.hypothesis import FinishReason
 
 # Powers of about two from 1 ms to 30 s, with the usual objectives (50, 100, 200, 300, 500 ms, 1 s) on an edge.
 LATENCY = (
@@ -35,7 +36,10 @@ class Metrics:
         )
         self._in_flight = Gauge("grpc_server_in_flight", "RPCs being handled.", ["grpc_method"], registry=registry)
         self._rejected = Counter(
-            "seq2serve_requests_rejected", "Calls refused or failed, by reason.", ["reason"], registry=registry
+            "seq2serve_requests_rejected",
+            "Calls and items refused or failed, by reason.",
+            ["reason"],
+            registry=registry,
         )
         self._finished = Counter(
             "seq2serve_requests_finished", "Requests that left the engine.", [*model, "reason"], registry=registry
@@ -103,15 +107,22 @@ class Metrics:
         """Count a request that left the engine."""
         self._finished.labels(model.name, str(model.version), reason).inc()
 
-    def translation_replied(self, model: Model, request: Request, stages: dict[str, float], seconds: float) -> None:
-        """Observe a translation that was answered; `stages` are its parts in seconds."""
+    def item_rejected(self, reason: str) -> None:
+        """Count an item of a call that was refused or failed alone."""
+        self._rejected.labels(reason).inc()
+
+    def translation_replied(
+        self, model: Model, requests: Sequence[Request], stages: dict[str, float], seconds: float
+    ) -> None:
+        """Observe a translation that was answered, by way of these requests; `stages` are its parts in seconds."""
         version = str(model.version)
         children = self._of_model(model.name, version)
         children["duration"].observe(seconds)
-        children["first"].observe(request.first_token_at - request.submitted_at)
-        children["per_token"].observe((request.finished_at - request.encoded_at) / request.steps)
-        children["source"].observe(len(request.source_ids))
-        children["target"].observe(len(request.target_ids))
+        children["first"].observe(requests[0].first_token_at - requests[0].submitted_at)
+        for request in requests:
+            children["per_token"].observe((request.finished_at - request.encoded_at) / request.steps)
+        children["source"].observe(sum(len(request.source_ids) for request in requests))
+        children["target"].observe(sum(len(request.hypotheses[0].ids) for request in requests))
         for stage, value in stages.items():
             self._of_model(model.name, version, stage)["stage"].observe(value)
 

@@ -4,17 +4,18 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy
 
 from service.bundle import Bundle
 from service.engine import Engine
 from service.errors import BundleError
-from service.request import Request
+from service.options import SearchOptions
+from service.request import Lane, Request
 from service.runner import ALIGNMENT, OnnxRunner, Runner
 from service.scheduler import Scheduler
-from service.search import Greedy
+from service.search.kinds import make_search
+from service.search.search import Search, Symbols
 from service.session import Device
 from service.vocabulary import Vocabulary
 
@@ -24,10 +25,11 @@ GOLDEN_REPLAYED = 8
 
 @dataclass(frozen=True)
 class EngineLimits:
-    """Bound what one model's engine takes on at a time, in requests."""
+    """Bound what one model's engine takes on at a time."""
 
-    slots: int
-    queue: int
+    slots: int  # hypotheses
+    queue: int  # requests
+    beam: int = 12  # hypotheses of one request
 
 
 class Model:
@@ -48,6 +50,9 @@ class Model:
         self.vocabulary = Vocabulary(bundle.file(self.manifest.vocabulary.file), self.manifest.vocabulary.size)
         self.source_lengths = lane_lengths(self.manifest.limits.max_source_tokens)
         self.device, self.limits = device, limits
+        # The best W + 1 pieces of each hypothesis decide on a beam of W: one of them may be the end.
+        self.max_hypotheses = max(1, min(limits.beam, limits.slots, self.manifest.candidates - 1))
+        self.has_attention = self.manifest.architecture.attention != "none"
         runner = OnnxRunner(bundle, device, threads)
         self.provider, self.precision = runner.provider, self.manifest.graph("step").precision
         self._replay_golden(runner)
@@ -58,8 +63,12 @@ class Model:
         log.info("loaded %s version %d in %.2f s on %s", self.name, self.version, self.load_seconds, self.provider)
 
     def _build_engine(self, runner: Runner, limits: EngineLimits, emit: Callable[[list[Request]], None]) -> Engine:
-        special, longest = self.manifest.special_ids, self.manifest.limits.max_length
-        search = partial(Greedy, special.bos, special.eos, longest)
+        special, longest = self.manifest.special_ids, self.manifest.limits.max_length + 1  # a forced end
+        symbols = Symbols(special.unk, special.bos, special.eos)
+
+        def search(lane: Lane) -> Search:
+            return make_search(lane, symbols, longest)
+
         scheduler = Scheduler(limits.slots, limits.queue, self.source_lengths)
         return Engine(scheduler, runner, search, emit)
 
@@ -81,19 +90,18 @@ class Model:
             engine.step()
         for example, request in zip(golden, requests, strict=True):
             expected = example.outputs.get(self.precision)
-            if request.error is not None or (expected and tuple(request.target_ids) != expected.ids):
-                got = "an error" if request.error else repr(self.vocabulary.decode(request.target_ids))
+            if request.error is not None or (expected and request.hypotheses[0].ids != expected.ids):
+                got = "an error" if request.error else repr(self.vocabulary.decode(request.hypotheses[0].ids))
                 wanted = repr(expected.text) if expected else "a translation"
                 raise BundleError(
                     self.bundle.file(self.manifest.graph("step").file),
                     f"golden sentence {example.source!r} gives {got}, the exported model gave {wanted}",
                 )
 
-    def request(self, source_ids: list[int], max_length: int | None = None) -> Request:
-        """Make a request of source pieces; without `max_length` it gets the model's default."""
-        limit = self.manifest.limits.max_length
-        chosen = min(limit, 2 * len(source_ids) + 10) if max_length is None else max_length
-        return Request(numpy.array(source_ids, numpy.int64), chosen)
+    def request(self, source_ids: list[int], options: SearchOptions | None = None, streams: bool = False) -> Request:
+        """Make a request of source pieces; without options it is greedy, bounded by the model's default."""
+        chosen = options or SearchOptions(min(self.manifest.limits.max_length, 2 * len(source_ids) + 10))
+        return Request(numpy.array(source_ids, numpy.int64), chosen, streams)
 
 
 def lane_lengths(max_source_tokens: int) -> tuple[int, ...]:

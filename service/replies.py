@@ -1,19 +1,28 @@
-"""From finished requests and loaded models to the messages that tell of them."""
+"""From finished translations to the messages that tell of them."""
+
+import time
+from collections.abc import Sequence
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
-from service.bundle import FORMAT_VERSION
-from service.model import GOLDEN_REPLAYED, Model
-from service.registry import Registry
-from service.request import FinishReason, Request
-from service.validation import LENGTH_OFFSET, LENGTH_RATIO, EdgeLimits, Source
+from service.model import Model
+from service.notices import notices
+from service.rendering import Rendered, links
+from service.request import Request
+from service.search.hypothesis import FinishReason
+from service.translation import ALIGNED, Progress, Translation
+from service.validation import Part
 
 FINISH_REASONS = {
     FinishReason.EOS: translation_pb2.FINISH_REASON_EOS,
     FinishReason.LENGTH: translation_pb2.FINISH_REASON_LENGTH,
+    FinishReason.END_TOKEN: translation_pb2.FINISH_REASON_END_TOKEN,
+    FinishReason.REPETITION_GUARD: translation_pb2.FINISH_REASON_REPETITION_GUARD,
 }
+LEAST_WEIGHT = 0.05
+Output = options_pb2.OutputOptions
+Segment = tuple[Part, Rendered | None]  # none: the part held nothing to translate
 
 
 def duration(seconds: float) -> Duration:
@@ -22,94 +31,160 @@ def duration(seconds: float) -> Duration:
     return Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
 
 
-def hypothesis(
-    request: Request, text: str, model: Model, output: options_pb2.OutputOptions
-) -> translation_pb2.Hypothesis:
-    """Describe the translation of a finished request; scores and tokens where `output` asks for them."""
-    assert request.finish_reason is not None
-    reply = translation_pb2.Hypothesis(text=text, finish_reason=FINISH_REASONS[request.finish_reason])
-    if output.scores:
-        reply.log_probability = request.log_probability
-        reply.score = request.log_probability / request.steps  # eos is a scored piece as well
-    if output.tokens:
-        reply.token_ids.extend(request.target_ids)
-        reply.tokens.extend(model.vocabulary.pieces(request.target_ids))
-    return reply
-
-
-def usage(request: Request, source: Source, model: Model) -> translation_pb2.Usage:
-    """Count the pieces of a request."""
-    return translation_pb2.Usage(
-        source_tokens=len(source.ids),
-        target_tokens=len(request.target_ids),
-        unknown_source_tokens=source.ids.count(model.vocabulary.unknown_id),
-        truncated_source_tokens=source.truncated,
-    )
-
-
-def timing(request: Request, stages: dict[str, float], total: float) -> translation_pb2.Timing:
-    """Tell where the time of a request went; the same figures as the metrics."""
-    return translation_pb2.Timing(
-        total=duration(total),
-        time_to_first_token=duration(request.first_token_at - request.submitted_at),
-        decode_steps=request.steps,
-        mean_batch_size=request.mean_batch_size,
-        **{stage: duration(seconds) for stage, seconds in stages.items()},
-    )
-
-
 def model_ref(model: Model) -> model_pb2.ModelRef:
     """Name a model and its version."""
     return model_pb2.ModelRef(name=model.name, version=model.version)
 
 
-def describe(model: Model, registry: Registry, limits: EdgeLimits) -> model_pb2.Model:
-    """Describe a loaded model, with the other loaded versions of the same name."""
-    manifest = model.manifest
-    siblings = sorted(other.version for other in registry.models if other.name == model.name)
-    state = model_pb2.MODEL_STATE_AVAILABLE
-    return model_pb2.Model(
-        name=model.name,
-        version=model.version,
-        state=state,
-        versions=[model_pb2.VersionStatus(version=version, state=state) for version in siblings],
-        is_default=model.name == registry.default,
-        languages=[model_pb2.LanguagePair(source=manifest.source_language, target=manifest.target_language)],
-        description=manifest.description,
-        architecture=manifest.architecture.summary or manifest.architecture.cell,
-        attention=manifest.architecture.attention,
-        parameter_count=manifest.architecture.parameters,
-        source_vocabulary_size=manifest.vocabulary.size,
-        target_vocabulary_size=manifest.vocabulary.size,
-        limits=model_pb2.Limits(
-            max_source_tokens=manifest.limits.max_source_tokens,
-            max_length=manifest.limits.max_length,
-            max_beam_size=limits.max_beam_size,
-            max_num_hypotheses=limits.max_beam_size,
-            max_text_bytes=limits.max_text_bytes,
-        ),
-        default_options=options_pb2.DecodeOptions(
-            beam_size=1,
-            num_hypotheses=1,
-            max_length=manifest.limits.max_length,
-            max_length_ratio=LENGTH_RATIO,
-            max_length_offset=LENGTH_OFFSET,
-        ),
-        default_output=options_pb2.OutputOptions(timing=True),
-        runtime=model_pb2.Runtime(
-            provider=model.provider,
-            device=model.device.kind,
-            precision=model.precision,
-            slots=model.limits.slots,
-            load_duration=duration(model.load_seconds),
-            loaded_at=Timestamp(seconds=int(model.loaded_at)),
-        ),
-        bundle_digest=manifest.digest(),
-        bundle_format_version=FORMAT_VERSION,
-        parity=model_pb2.Parity(passed=True, sentences=min(len(manifest.golden), GOLDEN_REPLAYED)),
-        training_scores=[
-            model_pb2.TrainingScore(metric=s.metric, value=s.value, dataset=s.dataset, signature=s.signature)
-            for s in manifest.scores
-        ],
-        training_data="; ".join([*manifest.training_data, *filter(None, [manifest.licence])]),
+def translate_response(
+    translation: Translation, request_id: str, arrived_at: float
+) -> tuple[translation_pb2.TranslateResponse, dict[str, float]]:
+    """Make the reply to a finished translation; returns it and its stages in seconds."""
+    started = time.monotonic()
+    model, output = translation.model, translation.message.output
+    rendered = [translation.render(part) if part.request else [] for part in translation.parts]
+    reply = translation_pb2.TranslateResponse(
+        request_id=request_id, resolved_model=model_ref(model), usage=usage(translation)
+    )
+    if len(translation.parts) == 1:
+        for one in rendered[0]:
+            reply.hypotheses.append(hypothesis([(translation.parts[0], one)], model, output))
+    else:
+        segments = [
+            (part, found[0] if found else None) for part, found in zip(translation.parts, rendered, strict=True)
+        ]
+        reply.hypotheses.append(hypothesis(segments, model, output))
+        reply.sentences.extend(_sentence(part, one, output) for part, one in segments if one)
+    if translation.message.input.split_sentences and len(translation.parts) == 1:
+        reply.sentences.append(_sentence(translation.parts[0], rendered[0][0], output))
+    reply.source_tokens.extend(source_tokens(translation.parts, model, output))
+    reply.source_words.extend(source_words(translation.parts, output))
+    reply.warnings.extend(notices(translation, rendered))
+    if translation.options.sampling:
+        reply.seed = translation.options.sampling.seed
+    now = time.monotonic()
+    stages = stages_of(translation.requests, arrived_at, now - started)
+    if output.timing or not output.HasField("timing"):
+        reply.timing.CopyFrom(timing(translation.requests, stages, now - arrived_at))
+    return reply, stages
+
+
+def delta(progress: Progress, translation: Translation) -> translation_pb2.TranslationDelta:
+    """Tell of what became certain; tokens and their scores where `output` asks for them."""
+    output = translation.message.output
+    reply = translation_pb2.TranslationDelta(text=progress.text)
+    if output.tokens:
+        reply.tokens.extend(translation.model.vocabulary.pieces(progress.ids))
+        reply.token_ids.extend(progress.ids)
+    if output.token_scores:
+        reply.token_scores.extend(progress.token_scores)
+    return reply
+
+
+def hypothesis(segments: Sequence[Segment], model: Model, output: Output) -> translation_pb2.Hypothesis:
+    """Describe a hypothesis, or those of several parts joined; scores and tokens where `output` asks for them."""
+    found = [one.hypothesis for _, one in segments if one]
+    unended = [h.finish_reason for h in found if h.finish_reason not in (FinishReason.EOS, FinishReason.END_TOKEN)]
+    reason = unended[0] if unended else (found[0].finish_reason if len(found) == 1 else FinishReason.EOS)
+    text = "".join((one.text if one else "") + part.separator for part, one in segments)
+    reply = translation_pb2.Hypothesis(text=text, finish_reason=FINISH_REASONS[reason])
+    if output.scores:
+        reply.log_probability = sum(h.log_probability for h in found)
+        reply.score = reply.log_probability / max(1, sum(h.steps for h in found))
+    if output.token_scores:
+        for h in found[:-1]:
+            reply.token_scores.extend(h.token_scores[: len(h.ids)].tolist())
+        reply.token_scores.extend(found[-1].token_scores.tolist())
+    by_piece = output.alignment in ALIGNED and output.alignment_unit == options_pb2.ALIGNMENT_UNIT_PIECE
+    if output.tokens or by_piece:
+        for h in found:
+            reply.tokens.extend(model.vocabulary.pieces(h.ids))
+    if output.tokens:
+        for h in found:
+            reply.token_ids.extend(h.ids)
+    if output.alignment in ALIGNED:
+        _align(reply, segments, output, by_piece)
+    return reply
+
+
+def _align(reply: translation_pb2.Hypothesis, segments: Sequence[Segment], output: Output, by_piece: bool) -> None:
+    least: float | None = None
+    if output.alignment == options_pb2.ALIGNMENT_MODE_SOFT_SPARSE:
+        least = output.alignment_min_weight if output.HasField("alignment_min_weight") else LEAST_WEIGHT
+    source = target = written = 0
+    for part, one in segments:
+        assert part.protected is not None
+        if one:
+            assert one.weights is not None
+            weights = one.piece_weights if by_piece else one.weights
+            for link in links(weights, least, source, target):
+                reply.alignment.add(source=link.source, target=link.target, weight=link.weight)
+            if not by_piece:
+                for word in one.words:
+                    reply.words.add(text=word.text, start=word.start + written, end=word.end + written)
+            target += weights.shape[0]
+            written += len(one.text)
+        source += len(part.source.ids) if by_piece else len(part.protected.words)
+        written += len(part.separator)
+
+
+def _sentence(part: Part, one: Rendered, output: Output) -> translation_pb2.Sentence:
+    source = part.source.text
+    reply = translation_pb2.Sentence(
+        source=source, target=one.text, finish_reason=FINISH_REASONS[one.hypothesis.finish_reason]
+    )
+    if output.scores:
+        reply.score = one.hypothesis.log_probability / one.hypothesis.steps
+    return reply
+
+
+def source_tokens(parts: Sequence[Part], model: Model, output: Output) -> list[str]:
+    """List the source's pieces as the model read them, where `output` needs them."""
+    by_piece = output.alignment in ALIGNED and output.alignment_unit == options_pb2.ALIGNMENT_UNIT_PIECE
+    if not (output.tokens or by_piece):
+        return []
+    return [piece for part in parts for piece in model.vocabulary.pieces(part.source.ids)]
+
+
+def source_words(parts: Sequence[Part], output: Output) -> list[translation_pb2.Word]:
+    """List the source's words, where an alignment needs them."""
+    if output.alignment not in ALIGNED or output.alignment_unit == options_pb2.ALIGNMENT_UNIT_PIECE:
+        return []
+    found = (word for part in parts if part.protected for word in part.protected.words)
+    return [translation_pb2.Word(text=word.text, start=word.start, end=word.end) for word in found]
+
+
+def usage(translation: Translation) -> translation_pb2.Usage:
+    """Count the pieces of a translation."""
+    parts, unknown = translation.parts, translation.model.vocabulary.unknown_id
+    return translation_pb2.Usage(
+        source_tokens=sum(len(part.source.ids) for part in parts),
+        target_tokens=sum(len(h.ids) for request in translation.requests for h in request.hypotheses),
+        unknown_source_tokens=sum(part.source.ids.count(unknown) for part in parts),
+        truncated_source_tokens=sum(part.truncated for part in parts),
+    )
+
+
+def stages_of(requests: Sequence[Request], arrived_at: float, detokenize: float) -> dict[str, float]:
+    """Divide the time of a call, in seconds; of several requests, that of the one that ended last."""
+    last = max(requests, key=lambda request: request.finished_at)
+    return {
+        "tokenize": last.submitted_at - arrived_at,
+        "queue": last.admitted_at - last.submitted_at,
+        "encode": last.encoded_at - last.admitted_at,
+        "decode": last.finished_at - last.encoded_at,
+        "detokenize": detokenize,
+    }
+
+
+def timing(requests: Sequence[Request], stages: dict[str, float], total: float) -> translation_pb2.Timing:
+    """Tell where the time of a call went; the same figures as the metrics."""
+    steps = sum(request.steps for request in requests)
+    first = requests[0]
+    return translation_pb2.Timing(
+        total=duration(total),
+        time_to_first_token=duration(first.first_token_at - first.submitted_at),
+        decode_steps=steps,
+        mean_batch_size=sum(request.mean_batch_size * request.steps for request in requests) / steps,
+        **{stage: duration(seconds) for stage, seconds in stages.items()},
     )

@@ -4,12 +4,16 @@ import enum
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy
 from numpy.typing import NDArray
 
 from service.errors import ServiceError
+from service.options import SearchOptions
+from service.search.hypothesis import NOTHING, Certain, FinishReason, Hypothesis
+
+Search = Literal["greedy", "beam", "independent"]
 
 
 class Lane(NamedTuple):
@@ -17,7 +21,18 @@ class Lane(NamedTuple):
 
     source_length: int  # S that the memory of its rows is padded to
     width: int = 1  # W
-    graph: str = "step"
+    graph: Literal["step", "step_full"] = "step"
+    search: Search = "greedy"
+
+    @classmethod
+    def of(cls, source_length: int, options: SearchOptions) -> "Lane":
+        """Return the lane for sources up to `source_length` and these options."""
+        search: Search = "greedy"
+        if options.sampling or options.alternatives:
+            search = "independent"
+        elif options.beam_size > 1:
+            search = "beam"
+        return cls(source_length, options.width, "step_full" if options.whole_distribution else "step", search)
 
 
 class Status(enum.Enum):
@@ -28,29 +43,21 @@ class Status(enum.Enum):
     FINISHED = enum.auto()
 
 
-class FinishReason(enum.StrEnum):
-    """Say why a request ended; the value is the metric label."""
-
-    EOS = "eos"
-    LENGTH = "length"
-    CANCELLED = "cancelled"
-    ERROR = "error"
-
-
 @dataclass(eq=False, slots=True)
 class Request:
     """Hold a validated request; `eq=False`: a request equals only itself."""
 
     source_ids: NDArray[numpy.int64]  # (S,), without bos and eos
-    max_length: int  # target pieces, eos not counted
-    settle: Callable[[], None] = lambda: None  # called once, when the request has ended, by whoever delivers
+    options: SearchOptions
+    streams: bool = False  # wants to hear of every certain piece
+    notify: Callable[[], None] = lambda: None  # called when it has ended, or more is certain, by whoever delivers
 
     status: Status = Status.WAITING
     lane: Lane | None = None
     row: int = -1  # in its lane, while running
 
-    target_ids: list[int] = field(default_factory=list)  # without eos
-    log_probability: float = 0.0  # of all chosen pieces, eos included
+    certain: Certain = NOTHING  # how the best hypothesis begins; only where `streams`
+    hypotheses: list[Hypothesis] = field(default_factory=list)  # best first, once it has ended
     finish_reason: FinishReason | None = None
     error: ServiceError | None = None
 

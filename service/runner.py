@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from service.bundle import Bundle
 from service.request import Lane
-from service.search import Candidates
+from service.search.candidates import Step
 from service.session import Device, open_session
 
 Arrays = dict[str, NDArray[numpy.float32]]
+Ids = NDArray[numpy.int64]
 ALIGNMENT = 8  # source lengths are padded to multiples: other lengths round sums differently (measured)
 
 
@@ -33,15 +34,18 @@ class Runner(Protocol):
         ...
 
     def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
-        """Append the chosen rows of an encoder batch to a lane, W = 1."""
+        """Append the chosen rows of an encoder batch to a lane; all W hypotheses start from the same state."""
         ...
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move the rows `taken` into the places `into` and keep the first `rows`."""
         ...
 
-    def step(self, lane: Lane, previous_ids: NDArray[numpy.int64]) -> Candidates:
-        """Advance all rows of a lane by one piece, given the last one of each (B, W)."""
+    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
+        """Advance all rows of a lane by one piece, given the last one of each hypothesis (B, W).
+
+        Hypotheses continue those that `parents` (B, W) names; none: themselves.
+        """
         ...
 
 
@@ -56,7 +60,7 @@ class _Slots:
             t.name: numpy.zeros((0, lane.source_length, *t.features), t.type) for t in bundle.manifest.memory
         }
         self._lengths = numpy.zeros(0, numpy.int64)
-        self._parents = numpy.zeros((0, lane.width), numpy.int64)
+        self._parents = numpy.zeros((0, lane.width), numpy.int64)  # each hypothesis its own
         self.state: Arrays = {t.name: numpy.zeros((0, lane.width, *t.features), t.type) for t in bundle.manifest.state}
 
     def admit(self, encoded: Encoded, chosen: Sequence[int]) -> None:
@@ -70,9 +74,10 @@ class _Slots:
             width = min(memory.shape[1], self._source_length)
             slab[rows, :width] = memory[chosen, :width]
         self._lengths[rows] = encoded.lengths[chosen]
-        self.state = {
-            name: numpy.concatenate([array, encoded.state[name][chosen][:, None]]) for name, array in self.state.items()
-        }
+        for name, array in self.state.items():
+            first = encoded.state[name][chosen][:, None]
+            first = numpy.broadcast_to(first, (len(chosen), *array.shape[1:]))
+            self.state[name] = numpy.concatenate([array, first])
         self.rows = total
 
     def _grow(self, capacity: int) -> None:
@@ -81,7 +86,6 @@ class _Slots:
             grown[: len(slab)] = slab
             self._slabs[name] = grown
         self._lengths = numpy.concatenate([self._lengths, numpy.zeros(capacity - self._capacity, numpy.int64)])
-        # Every hypothesis goes on from itself.
         self._parents = numpy.tile(numpy.arange(self._parents.shape[1]), (capacity, 1))
         self._capacity = capacity
 
@@ -118,8 +122,11 @@ class OnnxRunner:
         self._pad = manifest.special_ids.pad
         self._memory_names = [tensor.name for tensor in manifest.memory]
         self._state_names = [tensor.name for tensor in manifest.state]
-        # The alignment is not asked for, so it is never copied out.
-        self._outputs = ["candidate_ids", "candidate_log_probabilities", *(f"next_{n}" for n in self._state_names)]
+        following = [f"next_{name}" for name in self._state_names]
+        self._outputs = {
+            "step": [*following, "candidate_log_probabilities", "candidate_ids"],
+            "step_full": [*following, "log_probabilities"],
+        }
         self._lanes: dict[Lane, _Slots] = {}
 
     def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
@@ -147,11 +154,18 @@ class OnnxRunner:
         """Close the gaps of a lane."""
         self._lanes[lane].compact(into, taken, rows)
 
-    def step(self, lane: Lane, previous_ids: NDArray[numpy.int64]) -> Candidates:
+    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
         """Advance all rows of a lane with one ONNX Runtime call; the new states stay as they come."""
         slots = self._lanes[lane]
         feed = slots.feed()
         feed["previous_ids"] = previous_ids
-        ids, log_probabilities, *states = self._steps[lane.graph].run(self._outputs, feed)
-        slots.state = dict(zip(self._state_names, states, strict=True))
-        return Candidates(ids, log_probabilities)
+        if parents is not None:
+            feed["parents"] = parents
+        names = self._outputs[lane.graph]
+        outputs = self._steps[lane.graph].run([*names, "alignment"] if alignment else names, feed)
+        found = dict(zip(names, outputs, strict=False))
+        slots.state = {name: found[f"next_{name}"] for name in self._state_names}
+        weights = outputs[-1] if alignment else None  # not asked for, they are never copied out
+        if lane.graph == "step_full":
+            return Step(found["log_probabilities"], None, weights)
+        return Step(found["candidate_log_probabilities"], found["candidate_ids"], weights)

@@ -35,11 +35,12 @@ class _Rows:
 class Scheduler:
     """Keep the waiting line and the slots; first come, first served.
 
-    A request is admitted as soon as a slot is free, at any decoder step, and is never evicted.
+    Every hypothesis takes a slot. A request is admitted as soon as there are enough, at any decoder step, and is never
+    evicted.
     """
 
     def __init__(self, slots: int, queue_limit: int, source_lengths: tuple[int, ...]) -> None:
-        """Set the limits in requests, and the ascending source lengths that lanes are made for."""
+        """Set the limits in hypotheses and requests, and the ascending source lengths that lanes are made for."""
         self.slots = slots
         self.queue_limit = queue_limit
         self.source_lengths = source_lengths
@@ -54,7 +55,8 @@ class Scheduler:
     @property
     def running(self) -> int:
         """Count the slots in use."""
-        return sum(len(rows.requests) - len(rows.leaving) for rows in list(self._lanes.values()))
+        lanes = list(self._lanes.items())
+        return sum(lane.width * (len(rows.requests) - len(rows.leaving)) for lane, rows in lanes)
 
     @property
     def waiting_source_tokens(self) -> int:
@@ -74,7 +76,7 @@ class Scheduler:
     def lane_of(self, request: Request) -> Lane:
         """Return the lane of a request; its source is known to fit the longest."""
         length = len(request.source_ids)
-        return Lane(next(bucket for bucket in self.source_lengths if bucket >= length))
+        return Lane.of(next(bucket for bucket in self.source_lengths if bucket >= length), request.options)
 
     def submit(self, request: Request) -> None:
         """Put a request into the waiting line.
@@ -108,15 +110,24 @@ class Scheduler:
             if rows.leaving:
                 released += [r for r in (rows.requests[row] for row in rows.leaving) if r.cancelled_at]
                 compactions.append(_close_gaps(lane, rows))
-        free = self.slots - sum(len(rows.requests) for rows in self._lanes.values())
-        joining = [request for request, _ in zip(self._waiting, range(free), strict=False)]
-        for request in joining:
-            del self._waiting[request]
+        return Plan(compactions, self._admit(), released)
+
+    def _admit(self) -> list[Request]:
+        """Take the first of the line into their lanes, until one does not fit: nobody is overtaken."""
+        free = self.slots - sum(lane.width * len(rows.requests) for lane, rows in self._lanes.items())
+        joining = []
+        for request in self._waiting:
             assert request.lane is not None
+            free -= request.lane.width
+            if free < 0:
+                break
             rows = self._lanes.setdefault(request.lane, _Rows())
             request.status, request.row = Status.RUNNING, len(rows.requests)
             rows.requests.append(request)
-        return Plan(compactions, joining, released)
+            joining.append(request)
+        for request in joining:
+            del self._waiting[request]
+        return joining
 
     def update(self, lane: Lane, ended: Iterable[int]) -> list[Request]:
         """Free the rows that ended in a step; returns their requests, without those cancelled meanwhile."""

@@ -25,6 +25,7 @@ from service.registry import Registry, load_repository
 from service.servicer import ModelServicer, TranslationServicer
 from service.session import choose_device
 from service.settings import Settings
+from service.translator import Translator
 from service.validation import EdgeLimits
 from service.web import Web
 
@@ -41,7 +42,7 @@ OPTIONS = (
     ("grpc.max_receive_message_length", 4 << 20),
     ("grpc.max_concurrent_streams", 10_000),
     ("grpc.max_connection_age_ms", 300_000),  # so that clients find new replicas
-    ("grpc.max_connection_age_grace_ms", 60_000),
+    ("grpc.max_connection_age_grace_ms", 3_600_000),  # what a bulk stream may take
     ("grpc.keepalive_time_ms", 60_000),
 )
 
@@ -52,6 +53,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stop = asyncio.Event()
+        self._draining = asyncio.Event()
         self._hurried = False
         self._health = Health(SERVICES)
         self.grpc_address = self.http_address = ""
@@ -74,7 +76,7 @@ class Server:
             if device.note:
                 log.info("running on the CPU: %s", device.note)
             delivery = Delivery(loop)
-            limits = EngineLimits(settings.slots, settings.queue_limit)
+            limits = EngineLimits(settings.slots, settings.queue_limit, settings.max_beam_size)
             threads = settings.threads or available_cpus()
             models = load_repository(settings.model_repository, device, threads, limits, delivery.deliver)
             self._registry = Registry(models, settings.default_model)
@@ -96,8 +98,9 @@ class Server:
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
         settings = self._settings
         server = grpc.aio.server(interceptors=[EdgeInterceptor(metrics)], options=OPTIONS)
-        limits = EdgeLimits(settings.max_beam_size, settings.max_text_bytes)
-        translation = TranslationServicer(self._registry, delivery, limits, metrics)
+        limits = EdgeLimits(settings.max_text_bytes, settings.max_batch_items, settings.max_glossary_terms)
+        translator = Translator(self._registry, delivery, limits, metrics)
+        translation = TranslationServicer(translator, self._draining)
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(translation, server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self._registry, limits), server)
         self._health.register(server)
@@ -145,6 +148,7 @@ class Server:
         grace = self._settings.drain_grace
         log.info("draining: serving for %.1f s more, then %.1f s for what is in flight", delay, grace)
         await asyncio.sleep(delay)
+        self._draining.set()
         # gRPC's own end of grace would cancel calls without a word, so ours comes first.
         stopping = asyncio.create_task(server.stop(grace + ANSWER_SECONDS))
         _, late = await asyncio.wait({stopping}, timeout=grace)

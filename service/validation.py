@@ -1,58 +1,40 @@
-"""From a raw message to a request that the core can trust; what passes here is not checked again."""
+"""What a message means, before anything is translated: which model, and which pieces."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
-from service.errors import (
-    EmptySource,
-    FieldViolation,
-    InvalidRequest,
-    SourceTooLong,
-    UnsupportedOption,
-    VersionNotFound,
-)
+from service.errors import EmptySource, FieldViolation, InvalidRequest, SourceTooLong, VersionNotFound
 from service.model import Model
 from service.registry import Registry
+from service.request import Request
+from service.search_options import check_pieces, need_attention
+from service.text.glossary import GlossaryTerm
+from service.text.options import TextOptions
+from service.text.pieces import Pieces
+from service.text.protect import Protected, cut, protect
+from service.text.sentences import Segment, fit, split
 
-LENGTH_RATIO, LENGTH_OFFSET = 2.0, 10  # a target may have 2 S + 10 pieces where nothing else is asked
-
-# Options that this release knows by their neutral value only, which means the same as leaving them out.
-NEUTRAL: dict[str, float | bool] = {
-    "patience": 1,
-    "length_penalty": 1,
-    "coverage_penalty": 0,
-    "repetition_penalty": 1,
-    "no_repeat_ngram_size": 0,
-    "repetition_guard": False,
-    "min_length": 0,
-    "disable_unknown": False,
-    "replace_unknowns": False,
-    "top_k": 1,
-    "use_shortlist": False,
-    "return_alternatives": False,
-}
-UNSUPPORTED = ("top_p", "temperature", "seed", "min_alternative_probability")
-UNSUPPORTED_INPUT = (
-    *("split_sentences", "transfer_tags", "transfer_urls", "transfer_emails"),
-    *("transfer_numbers", "transfer_placeholders"),
-)
+TRANSFERS = ("tags", "urls", "emails", "numbers", "placeholders")
 
 
 @dataclass(frozen=True)
 class EdgeLimits:
     """Bound what a message may ask for."""
 
-    max_beam_size: int
     max_text_bytes: int
+    max_batch_items: int
+    max_glossary_terms: int
 
 
-@dataclass(frozen=True)
-class Source:
-    """Hold the pieces to translate, and how many were cut off."""
+@dataclass
+class Part:
+    """Hold what is translated on its own: the whole text, or a sentence of it."""
 
-    ids: list[int]
-    truncated: int
+    source: Pieces
+    protected: Protected | None = None  # none where nothing is asked that needs the source's text
+    separator: str = ""  # between this part and the next
+    truncated: int = 0  # pieces that were cut off
+    request: Request | None = field(default=None)  # none where there is nothing to translate
 
 
 def resolve(registry: Registry, ref: model_pb2.ModelRef, source_language: str, target_language: str) -> Model:
@@ -72,95 +54,121 @@ def resolve(registry: Registry, ref: model_pb2.ModelRef, source_language: str, t
     return registry.find(ref.name, version, source_language, target_language)
 
 
-def read_source(request: translation_pb2.TranslateRequest, model: Model, limits: EdgeLimits) -> Source:
-    """Take the pieces of a request's text or tokens.
+def read_text_options(request: translation_pb2.TranslateRequest, model: Model, limits: EdgeLimits) -> TextOptions:
+    """Read what is transferred from the source to the target.
+
+    Raises:
+        InvalidRequest: a term is empty, there are too many, or the source has no text to transfer from.
+        UnsupportedOption: the model has no attention.
+    """
+    asked = [f"input.transfer_{name}" for name in TRANSFERS if getattr(request.input, f"transfer_{name}")]
+    asked += ["glossary"] if request.glossary else []
+    asked += ["options.replace_unknowns"] if request.options.replace_unknowns else []
+    for name in asked:
+        need_attention(model, name)
+    if asked and request.WhichOneof("source") == "tokens" and asked != ["options.replace_unknowns"]:
+        raise InvalidRequest.field(asked[0], "needs a source that is text, not tokens")
+    if len(request.glossary) > limits.max_glossary_terms:
+        raise InvalidRequest.field(
+            "glossary", f"has {len(request.glossary)} terms, at most {limits.max_glossary_terms}"
+        )
+    for i, term in enumerate(request.glossary):
+        for side in ("source", "target"):
+            if not getattr(term, side).strip():
+                raise InvalidRequest.field(f"glossary[{i}].{side}", "is empty")
+    terms = (
+        GlossaryTerm(term.source, term.target, term.case_sensitive or not term.HasField("case_sensitive"))
+        for term in request.glossary
+    )
+    transfers = {name: getattr(request.input, f"transfer_{name}") for name in TRANSFERS}
+    return TextOptions(**transfers, replace_unknowns=request.options.replace_unknowns, glossary=tuple(terms))
+
+
+def read_parts(
+    request: translation_pb2.TranslateRequest,
+    model: Model,
+    limits: EdgeLimits,
+    options: TextOptions,
+    spans: bool,
+    prefix: str = "",
+) -> list[Part]:
+    """Cut the source into pieces, and first into sentences where that was asked for.
+
+    `spans`: with the places of the pieces. `prefix` stands before the names of the source's fields in errors.
 
     Raises:
         EmptySource: there is nothing to translate.
-        SourceTooLong: it is above the model's limit, and truncation was not asked for.
+        SourceTooLong: it is above the model's limit, and neither truncation nor splitting was asked for.
     """
+    spans |= options != TextOptions()
     if request.WhichOneof("source") == "tokens":
-        if not request.tokens.pieces:
-            raise EmptySource("tokens: is empty", [FieldViolation("tokens", "is empty")])
-        ids = model.vocabulary.ids(request.tokens.pieces)
+        if request.input.split_sentences:
+            raise InvalidRequest.field("input.split_sentences", "needs a source that is text, not tokens")
+        name = f"{prefix}tokens"
+        source = read_tokens(name, request.tokens, model, spans)
+        if not source.ids:
+            raise EmptySource(f"{name}: is empty", [FieldViolation(name, "is empty")])
+        protected = protect(source.text, options) if spans else None
+        return [_limited(Part(source, protected), name, request.input, model)]
+    name = f"{prefix}text"
+    check_size(name, request.text, limits)
+    if not (spans or request.input.split_sentences):
+        parts = [Part(Pieces(request.text, model.vocabulary.encode(request.text), []))]
     else:
-        size = len(request.text.encode())
-        if size > limits.max_text_bytes:
-            raise _too_long(f"has {size} bytes, the limit is {limits.max_text_bytes}", size, limits.max_text_bytes)
-        ids = model.vocabulary.encode(request.text) if request.text.strip() else []
-        if not ids:
-            why = "is empty" if not request.text else "holds nothing to translate"
-            raise EmptySource(f"text: {why}", [FieldViolation("text", why)])
-    limit = model.manifest.limits.max_source_tokens
-    if len(ids) <= limit:
-        return Source(ids, 0)
-    if request.input.truncate:
-        return Source(ids[:limit], len(ids) - limit)
-    raise _too_long(f"has {len(ids)} pieces, the limit of {model.name!r} is {limit}", len(ids), limit)
+        parts = _parts(protect(request.text, options), model, request.input, spans)
+    if not request.text.strip() or not any(part.source.ids for part in parts):
+        why = "is empty" if not request.text else "holds nothing to translate"
+        raise EmptySource(f"{name}: {why}", [FieldViolation(name, why)])
+    return [_limited(part, name, request.input, model) for part in parts]
 
 
-def _too_long(why: str, length: int, limit: int) -> SourceTooLong:
-    violation = FieldViolation("text", why)
-    return SourceTooLong(f"text: {why}", [violation], {"length": str(length), "limit": str(limit)})
+def _parts(protected: Protected, model: Model, options: options_pb2.InputOptions, spans: bool) -> list[Part]:
+    vocabulary, limit = model.vocabulary, model.manifest.limits.max_source_tokens
+    segments = [Segment(protected.plain, "")]
+    if options.split_sentences:
+        sentences = split(protected.plain, model.manifest.source_language)
+        segments = [part for one in sentences for part in fit(one, limit, lambda text: len(vocabulary.encode(text)))]
+    return [
+        Part(vocabulary.encode_spans(part.plain), part, segment.separator)
+        if spans
+        else Part(Pieces(part.plain, vocabulary.encode(part.plain), []), None, segment.separator)
+        for part, segment in zip(cut(protected, segments), segments, strict=True)
+    ]
 
 
-def max_length(options: options_pb2.DecodeOptions, source_tokens: int, model: Model) -> int:
-    """Return how many pieces the target may have.
-
-    `max_length` alone bounds it; a ratio, or neither, bounds it by the source's length as well.
-    """
-    limit = model.manifest.limits.max_length
-    bound = limit
-    if options.HasField("max_length"):
-        if not 1 <= options.max_length <= limit:
-            raise InvalidRequest.field("options.max_length", f"is {options.max_length}, must be from 1 to {limit}")
-        bound = options.max_length
-        if not options.HasField("max_length_ratio") and not options.HasField("max_length_offset"):
-            return bound
-    ratio = options.max_length_ratio if options.HasField("max_length_ratio") else LENGTH_RATIO
-    offset = options.max_length_offset if options.HasField("max_length_offset") else LENGTH_OFFSET
-    if not (math.isfinite(ratio) and ratio >= 0):
-        raise InvalidRequest.field("options.max_length_ratio", f"is {ratio}, must be a number from 0 up")
-    if offset < 0:
-        raise InvalidRequest.field("options.max_length_offset", f"is {offset}, must be from 0 up")
-    return max(1, min(bound, math.ceil(min(ratio * source_tokens, bound)) + offset))
-
-
-def check_options(request: translation_pb2.TranslateRequest, limits: EdgeLimits) -> None:
-    """Refuse options that are out of range, and those that this release cannot honour.
+def read_tokens(field_name: str, tokens: options_pb2.Tokens, model: Model, spans: bool) -> Pieces:
+    """Look given pieces up.
 
     Raises:
-        InvalidRequest: a value is out of range.
-        UnsupportedOption: a value is in range but not offered yet; nothing is ever ignored.
+        InvalidRequest: a piece is no text.
     """
-    options = request.options
-    for name in ("beam_size", "num_hypotheses"):
-        value = getattr(options, name)
-        if options.HasField(name) and not 1 <= value <= limits.max_beam_size:
-            raise InvalidRequest.field(f"options.{name}", f"is {value}, must be from 1 to {limits.max_beam_size}")
-    for name in ("no_repeat_ngram_size", "min_length", "top_k"):
-        if getattr(options, name) < 0:
-            raise InvalidRequest.field(f"options.{name}", f"is {getattr(options, name)}, must be from 0 up")
-    unsupported = [f"options.{name}" for name in ("beam_size", "num_hypotheses") if getattr(options, name) > 1]
-    for name, neutral in NEUTRAL.items():
-        if options.HasField(name) and getattr(options, name) != neutral:
-            unsupported.append(f"options.{name}")
-    unsupported += [f"options.{name}" for name in UNSUPPORTED if options.HasField(name)]
-    unsupported += [f"options.{name}" for name in ("suppress_sequences", "end_tokens") if getattr(options, name)]
-    unsupported += [f"input.{name}" for name in UNSUPPORTED_INPUT if getattr(request.input, name)]
-    output = request.output
-    if output.token_scores:
-        unsupported.append("output.token_scores")
-    if output.alignment not in (options_pb2.ALIGNMENT_MODE_UNSPECIFIED, options_pb2.ALIGNMENT_MODE_NONE):
-        unsupported.append("output.alignment")
-    if request.glossary:
-        unsupported.append("glossary")
-    if request.WhichOneof("prefix"):
-        unsupported.append(request.WhichOneof("prefix"))
-    if request.HasField("prefix_bias"):
-        unsupported.append("prefix_bias")
-    if request.priority:
-        unsupported.append("priority")
-    if unsupported:
-        violations = [FieldViolation(name, "is not offered by this release") for name in unsupported]
-        raise UnsupportedOption(f"not offered by this release: {', '.join(unsupported)}", violations)
+    ids = list(check_pieces(field_name, tokens.pieces, model.vocabulary.ids(tokens.pieces), model))
+    return model.vocabulary.decode_spans(ids) if spans else Pieces("", ids, [])
+
+
+def check_size(field_name: str, text: str, limits: EdgeLimits) -> None:
+    """Refuse a text that is too long to be looked at.
+
+    Raises:
+        SourceTooLong: it is above the limit in bytes.
+    """
+    size = len(text.encode())
+    if size > limits.max_text_bytes:
+        why = f"has {size} bytes, the limit is {limits.max_text_bytes}"
+        raise _too_long(field_name, why, size, limits.max_text_bytes)
+
+
+def _limited(part: Part, name: str, options: options_pb2.InputOptions, model: Model) -> Part:
+    """Cut a part down to the model's limit where that was asked for."""
+    source, limit = part.source, model.manifest.limits.max_source_tokens
+    length = len(source.ids)
+    if length > limit:
+        if not options.truncate:
+            raise _too_long(name, f"has {length} pieces, the limit of {model.name!r} is {limit}", length, limit)
+        part.source = Pieces(source.text, source.ids[:limit], source.spans[:limit])
+        part.truncated = length - limit
+    return part
+
+
+def _too_long(name: str, why: str, length: int, limit: int) -> SourceTooLong:
+    return SourceTooLong(f"{name}: {why}", [FieldViolation(name, why)], {"length": str(length), "limit": str(limit)})

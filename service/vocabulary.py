@@ -6,6 +6,7 @@ from pathlib import Path
 import sentencepiece
 
 from service.errors import BundleError
+from service.text.pieces import Pieces, Span
 
 
 class Vocabulary:
@@ -34,6 +35,21 @@ class Vocabulary:
         text: str = self._processor.decode(list(ids))
         return text
 
+    def encode_spans(self, text: str) -> Pieces:
+        """Split text as `encode` does, and say which part of the text each piece covers.
+
+        Offsets are those of the text as given, before Unicode normalization; of a character that becomes several
+        pieces (½ becomes three) the last one covers it and the others are empty.
+        """
+        mapping = self._processor.encode(text, return_type="offset_mapping")
+        return Pieces(text, mapping["ids"], _trim(text, mapping["offsets"]))
+
+    def decode_spans(self, ids: Sequence[int]) -> Pieces:
+        """Join piece ids as `decode` does, and say which part of the text each became."""
+        mapping = self._processor.decode(list(ids), return_type="offset_mapping")
+        text: str = mapping["text"]
+        return Pieces(text, mapping["ids"], _trim(text, mapping["offsets"]))
+
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Show piece ids as pieces."""
         pieces: list[str] = self._processor.id_to_piece(list(ids))
@@ -49,3 +65,10 @@ class Vocabulary:
         """Return the id of the unknown piece."""
         unknown: int = self._processor.unk_id()
         return unknown
+
+
+def _trim(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Leave out the spaces around spans; of a span of spaces its empty end is left."""
+    bodies = [text[start:end] for start, end in spans]
+    starts = [end - len(body.lstrip()) for (_, end), body in zip(spans, bodies, strict=True)]
+    return [(start, start + len(body.strip())) for start, body in zip(starts, bodies, strict=True)]

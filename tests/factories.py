@@ -1,28 +1,32 @@
 """What service tests are made of: requests, schedulers, and a runner that needs neither ONNX Runtime nor a model."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy
 from numpy.typing import NDArray
 
 from service.engine import Engine
+from service.options import SearchOptions
 from service.request import Lane, Request
-from service.runner import Encoded
+from service.runner import Encoded, Runner
 from service.scheduler import Scheduler
-from service.search import Candidates, Greedy
+from service.search.candidates import Ids, Step
+from service.search.kinds import make_search
+from service.search.search import Search, Symbols
 
-BOS, EOS = 2, 3
+UNK, BOS, EOS = 1, 2, 3
 LENGTHS = (8, 16, 32)
 MAX_LENGTH = 40
 
 
-def make_request(*source_ids: int, max_length: int = MAX_LENGTH) -> Request:
+def make_request(*source_ids: int, max_length: int = MAX_LENGTH, streams: bool = False, **options: Any) -> Request:
     """Make a request of the given source pieces, (5, 6, 7) without any."""
-    return Request(numpy.array(source_ids or (5, 6, 7), numpy.int64), max_length)
+    source = numpy.array(source_ids or (5, 6, 7), numpy.int64)
+    return Request(source, SearchOptions(max_length, **options), streams)
 
 
-def make_requests(count: int, **over: int) -> list[Request]:
+def make_requests(count: int, **over: Any) -> list[Request]:
     """Make requests of different lengths and content."""
     return [make_request(*range(5 + i, 5 + i + 1 + i % 9), **over) for i in range(count)]
 
@@ -66,7 +70,7 @@ class FakeRunner:
                 array[place] = array[row]
             del array[rows:]
 
-    def step(self, lane: Lane, previous_ids: NDArray[numpy.int64]) -> Candidates:
+    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
         """Say the next piece of every row."""
         assert previous_ids[:, 0].tolist() == self.said[lane]
         following = [left[0] if left else EOS for left in self.lanes[lane]]
@@ -77,17 +81,27 @@ class FakeRunner:
         self.said[lane] = following
         self.batches.append(len(following))
         ids = numpy.array(following, numpy.int64)[:, None, None]
-        return Candidates(ids, numpy.full(ids.shape, -0.5, numpy.float32))
+        return Step(numpy.full(ids.shape, -0.5, numpy.float32), ids)
+
+
+def search_of(lane: Lane) -> Search:
+    """Make the search of a lane."""
+    return make_search(lane, Symbols(UNK, BOS, EOS), MAX_LENGTH)
 
 
 def make_engine(
-    runner: FakeRunner | None = None, slots: int = 4, queue_limit: int = 100
+    runner: Runner | None = None,
+    slots: int = 4,
+    queue_limit: int = 100,
+    search: Callable[[Lane], Search] = search_of,
 ) -> tuple[Engine, list[Request]]:
     """Make an engine that is stepped by hand, and the list that its finished requests land in."""
     finished: list[Request] = []
-    search = partial(Greedy, BOS, EOS, MAX_LENGTH)
-    engine = Engine(make_scheduler(slots, queue_limit), runner or FakeRunner(), search, finished.extend)
-    return engine, finished
+
+    def emit(news: list[Request]) -> None:
+        finished.extend(request for request in news if request.finish_reason)
+
+    return Engine(make_scheduler(slots, queue_limit), runner or FakeRunner(), search, emit), finished
 
 
 def run_dry(engine: Engine, steps: int = 10_000) -> None:

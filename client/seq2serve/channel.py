@@ -34,6 +34,8 @@ _SERVICE_CONFIG = {
 OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     ("grpc.enable_retries", 1),
+    # The reply to a batch may be larger than gRPC's 4 MiB; whoever asked for it wants it.
+    ("grpc.max_receive_message_length", -1),
     ("grpc.primary_user_agent", f"seq2serve-python/{version()}"),
 )
 

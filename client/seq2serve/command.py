@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from seq2serve.commands import exits, models, translate
+from seq2serve.commands import exits, models, score, translate
 from seq2serve.errors import Seq2ServeError, ServerUnreachable
 from seq2serve.version import version
 
@@ -44,11 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seq2serve",
-        description="Translate through a seq2serve server.",
+        description="Translate and score through a seq2serve server.",
         epilog=exits.EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"seq2serve {version()}")
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
     translate.add_parser(subcommands)
+    score.add_parser(subcommands)
     models.add_parser(subcommands)
     return parser

@@ -36,6 +36,8 @@ from __future__ import annotations
 
 import grpc
 
+from seq2serve.details import FieldViolation
+
 
 class Seq2ServeError(Exception):
     """A call failed; `str(error)` says why in one sentence.
@@ -44,6 +46,8 @@ class Seq2ServeError(Exception):
         reason: One lower-case word for the cause, stable across releases.
         code: The gRPC status code.
         request_id: The id under which the server logged the call; empty when it never saw it.
+        field_violations: The fields of the request that are at fault, where some are.
+        retry_after: In how many seconds to try again, where the server says so.
     """
 
     reason = "unknown"
@@ -56,9 +60,13 @@ class Seq2ServeError(Exception):
         reason: str = "",
         code: grpc.StatusCode | None = None,
         request_id: str = "",
+        field_violations: tuple[FieldViolation, ...] = (),
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.request_id = request_id
+        self.field_violations = field_violations
+        self.retry_after = retry_after
         # A newer server may know finer reasons than this client has classes for.
         if reason:
             self.reason = reason

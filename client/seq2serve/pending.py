@@ -1,31 +1,33 @@
-"""A translation that is under way."""
+"""A call that is under way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import grpc
 
-from seq2serve.result import Translation
 from seq2serve.status import our_errors
-from seq2serve.v1 import translation_pb2
+
+_Result = TypeVar("_Result")
 
 
-class Pending:
-    """A translation that `Client.submit` has sent and nobody has waited for yet."""
+class Pending(Generic[_Result]):
+    """A call that `Client.submit` has sent and nobody has waited for yet."""
 
-    def __init__(self, call: grpc.Future[translation_pb2.TranslateResponse], address: str) -> None:
+    def __init__(self, call: grpc.Future[Any], read: Callable[[Any], _Result], address: str) -> None:
         self._call = call
+        self._read = read
         self._address = address
 
-    def result(self) -> Translation:
-        """Wait for the translation.
+    def result(self) -> _Result:
+        """Wait for the result.
 
         Raises:
             Seq2ServeError: The call failed.
         """
         with our_errors(self._address):
-            return Translation.from_message(self._call.result())
+            return self._read(self._call.result())
 
     def cancel(self) -> None:
         """Tell the server to stop; nothing happens when the call is done."""

@@ -6,9 +6,11 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from seq2serve.pending import Pending
+
+_Result = TypeVar("_Result")
 
 # The server refuses far shorter texts; this only keeps a file without line ends out of memory.
 MAX_LINE_BYTES = 1 << 20
@@ -53,15 +55,17 @@ def read_lines(source: BinaryIO) -> Iterator[Line]:
 
 
 def in_order(
-    lines: Iterable[Line], submit: Callable[[str], Pending], in_flight: int
-) -> Iterator[tuple[Line, Pending | None]]:
+    lines: Iterable[Line], submit: Callable[[Line], Pending[_Result]], in_flight: int
+) -> Iterator[tuple[Line, Pending[_Result] | None]]:
     """Yield every line with its request, in order, with at most `in_flight` requests unanswered.
 
     Lines that are blank or have a problem get no request. Reading goes on in a thread of its own,
     so that a result is yielded while the next line is still being typed.
     """
     slots = threading.Semaphore(in_flight)
-    results: queue.Queue[tuple[Line, Pending | None] | Exception | None] = queue.Queue(maxsize=in_flight * _LOOKAHEAD)
+    results: queue.Queue[tuple[Line, Pending[_Result] | None] | Exception | None] = queue.Queue(
+        maxsize=in_flight * _LOOKAHEAD
+    )
 
     def send() -> None:
         try:
@@ -69,7 +73,7 @@ def in_order(
                 pending = None
                 if not line.problem and not line.blank:
                     slots.acquire()
-                    pending = submit(line.text)
+                    pending = submit(line)
                     pending.add_done_callback(slots.release)
                 results.put((line, pending))
         except Exception as error:

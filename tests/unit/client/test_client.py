@@ -4,7 +4,8 @@ import math
 import grpc
 import pytest
 
-from seq2serve import AsyncClient, Client, LanguagePair, errors
+from seq2serve import AsyncClient, Client, LanguagePair, Sentence, Tokens, Word, errors
+from seq2serve.v1 import translation_pb2
 
 
 def test_translate(client, server) -> None:
@@ -24,6 +25,47 @@ def test_translate(client, server) -> None:
 
 def test_score_is_none_unless_asked_for(client) -> None:
     assert client.translate("a").hypotheses[0].score is None
+
+
+def test_everything_in_a_reply(client, server) -> None:
+    def full(request, context):
+        reply = server.reply(request, context)
+        reply.source_tokens.extend(["▁hi", "</s>"])
+        reply.source_words.add(text="hi", start=0, end=2)
+        reply.sentences.add(source="hi", target="HI", finish_reason=translation_pb2.FINISH_REASON_LENGTH, score=-0.5)
+        reply.sentences.add(source="ho", target="HO")
+        reply.seed = 2**64 - 1
+        return reply
+
+    server.every = full
+    translation = client.translate("hi")
+    assert translation.source_tokens == ("▁hi", "</s>")
+    assert translation.source_words == (Word("hi", 0, 2),)
+    assert translation.sentences == (Sentence("hi", "HI", "length", -0.5), Sentence("ho", "HO", "unspecified", None))
+    assert translation.seed == 2**64 - 1
+
+
+def test_source_as_pieces(client, server) -> None:
+    client.translate(Tokens(["▁good", "▁day"]))
+    [request] = server.requests
+    assert list(request.tokens.pieces) == ["▁good", "▁day"]
+
+
+def test_score(client, server) -> None:
+    scored = client.score("hi", "ho", model="en-de", token_scores=True)
+    assert (scored.score, scored.log_probability, scored.token_scores) == (-0.25, -0.75, (-0.25,) * 3)
+    assert (scored.hypothesis.text, str(scored.model), scored.request_id) == ("ho", "en-de:1", "made")
+    assert scored.timing is None
+    [request] = server.score_requests
+    assert (request.source_text, request.target_text, request.model.name) == ("hi", "ho", "en-de")
+
+
+def test_score_fails_like_a_translation(client, server) -> None:
+    server.scoring = server.failing(grpc.StatusCode.INVALID_ARGUMENT, "empty_source")
+    with pytest.raises(errors.EmptySource):
+        client.score("", "a")
+    with pytest.raises(errors.EmptySource):
+        client.submit_score("", "a").result()
 
 
 def test_submit_returns_before_the_reply(client, server) -> None:
@@ -177,3 +219,30 @@ def test_cancelling_an_async_call_reaches_the_server(server) -> None:
             await asyncio.wait_for(ended.wait(), 30)
 
     asyncio.run(calls())
+
+
+def test_async_score(with_async_client) -> None:
+    async def body(client) -> None:
+        assert (await client.score("hi", "ho")).log_probability == -0.75
+
+    with_async_client(body)
+
+
+def test_closing_an_async_client_cancels_its_calls_and_not_their_tasks(server) -> None:
+    server.every = server.hang
+
+    async def calls():
+        client = AsyncClient(server.address)
+        task = asyncio.create_task(client.translate("a"))
+        await asyncio.sleep(0.1)
+        await client.close()
+        with pytest.raises(errors.Cancelled):
+            await task
+
+    asyncio.run(calls())
+
+
+def test_models_by_language(client, server) -> None:
+    assert client.models(source_language="en", target_language="de")
+    [request] = server.list_requests
+    assert (request.source_language, request.target_language) == ("en", "de")

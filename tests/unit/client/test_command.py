@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import signal
@@ -12,21 +13,6 @@ import pytest
 from seq2serve import command
 
 CLIENT = Path(__file__).parents[3] / "client"
-
-
-@pytest.fixture
-def run(server, capsys, monkeypatch, tmp_path):
-    """Run the command in this process; returns exit code, output and messages."""
-
-    def run(*args: str, stdin: bytes = b""):
-        path = tmp_path / "stdin"
-        path.write_bytes(stdin)
-        with path.open() as file:
-            monkeypatch.setattr(sys, "stdin", file)
-            code = command.main([*args, "--address", server.address])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
@@ -66,6 +52,65 @@ def test_flags_reach_the_server(run, server) -> None:
 
 def test_scores(run) -> None:
     assert run("translate", "hi", "--scores")[1] == "-0.2000\tHI\n"
+
+
+def test_all_hypotheses_of_a_text(run, server) -> None:
+    def two(request, context):
+        reply = server.reply(request, context)
+        reply.hypotheses.add(text="second", score=-1)
+        return reply
+
+    server.every = two
+    assert run("translate", "hi", "--num-hypotheses", "2")[1] == "HI\nsecond\n"
+    assert run("translate", "hi", "--num-hypotheses", "2", "--scores")[1] == "-0.2000\tHI\n-1.0000\tsecond\n"
+
+
+def test_stream_prints_text_as_it_comes(start, server) -> None:
+    seen = threading.Event()
+
+    def streaming(request, context):
+        accepted, first, *rest = server.stream(request, context)
+        yield from (accepted, first)
+        assert seen.wait(30)
+        yield from rest
+
+    server.streaming = streaming
+    process = start("translate", "good day", "--stream")
+    assert process.stdout.read(4) == b"GOOD"
+    seen.set()
+    assert process.stdout.read() == b" DAY\n"
+    assert process.wait(30) == 0
+
+
+def test_stream_as_json(run) -> None:
+    lines = [json.loads(line) for line in run("translate", "good day", "--stream", "--json")[1].splitlines()]
+    assert lines[0] == {"delta": {"text": "GOOD", "tokens": ["GOOD"], "token_ids": [0], "token_scores": [-0.5]}}
+    assert [line["delta"]["text"] for line in lines[:-1]] == ["GOOD", " DAY"]
+    assert lines[-1]["final"]["text"] == "GOOD DAY"
+    assert lines[-1]["final"]["usage"]["source_tokens"] == 3
+
+
+def test_a_stream_that_fails_midway_ends_its_line(run, server) -> None:
+    def streaming(request, context):
+        yield from itertools.islice(server.stream(request, context), 2)
+        server.failing(grpc.StatusCode.INTERNAL, "internal", "failed")(request, context)
+
+    server.streaming = streaming
+    code, output, messages = run("translate", "good day", "--stream")
+    assert (code, output) == (1, "GOOD\n")
+    assert messages == "seq2serve: failed (internal, request request-7)\n"
+
+
+def test_lines_have_ids_of_their_own(run, server) -> None:
+    run("translate", "--request-id", "job", stdin=b"a\nb\n")
+    run("translate", "c", "--request-id", "job")
+    assert sorted(request.request_id for request in server.requests) == ["job", "job-1", "job-2"]
+
+
+def test_lines_of_pieces(run, server) -> None:
+    run("translate", "--pieces", stdin="▁good ▁day\n".encode())
+    [request] = server.requests
+    assert list(request.tokens.pieces) == ["▁good", "▁day"]
 
 
 def test_json_of_a_text(run) -> None:
@@ -150,6 +195,7 @@ def test_json_lines(run, server) -> None:
     assert (first["line"], first["text"]) == (1, "A")
     assert (second["line"], second["text"]) == (2, "")
     assert second["error"] == "failed (internal, request request-7)"
+    assert second["reason"] == "internal"
     assert third == {"line": 3, "text": ""}
 
 
@@ -206,6 +252,18 @@ def test_models_json(run) -> None:
         ["translate", "a", "--timeout", "-1"],
         ["translate", "a", "--max-length", str(2**40)],
         ["translate", "\udcff"],
+        ["translate", "--stream"],
+        ["translate", "a", "--stream", "--scores"],
+        ["translate", "a", "--stream", "--num-hypotheses", "2"],
+        ["translate", "--num-hypotheses", "2"],
+        ["translate", "a", "--tokens"],
+        ["translate", "a", "--alignment", "hard"],
+        ["translate", "a", "--alignment", "fuzzy", "--json"],
+        ["translate", "a", "--target-prefix", "b", "--target-prefix-tokens", "b"],
+        ["translate", "a", "--glossary-term", "cat"],
+        ["score", "a"],
+        ["score", "a", "b", "--file", "c"],
+        ["score", "a", "b", "--beam-size", "2"],
         ["nonsense"],
     ],
 )

@@ -1,7 +1,9 @@
 import grpc
 import pytest
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
 
-from seq2serve import Client, errors
+from seq2serve import Client, FieldViolation, errors
 
 REASONS = {
     "malformed_request": (grpc.StatusCode.INVALID_ARGUMENT, errors.MalformedRequest),
@@ -85,3 +87,39 @@ def test_unreachable_names_the_address(dead_address: str) -> None:
     ):
         client.translate("a")
     assert isinstance(caught.value, errors.Unavailable)
+
+
+def with_details(serialized: bytes):
+    """Fail with this in the trailer that gRPC has for details."""
+
+    def fail(_, context):
+        context.set_trailing_metadata((("seq2serve-reason", "invalid_option"), ("grpc-status-details-bin", serialized)))
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+
+    return fail
+
+
+def test_fields_at_fault_and_when_to_try_again(client, server) -> None:
+    """The client reads google.rpc's details although it does not need their package."""
+    fault = error_details_pb2.BadRequest.FieldViolation(field="options.beam_size", description="1 to 12")
+    status = status_pb2.Status(code=3, message="no")
+    for detail in (
+        error_details_pb2.ErrorInfo(reason="INVALID_OPTION", domain="seq2serve"),
+        error_details_pb2.BadRequest(field_violations=[fault]),
+        error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=1, nanos=500_000_000)),
+    ):
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    server.every = with_details(status.SerializeToString())
+    with pytest.raises(errors.InvalidOption) as caught:
+        client.translate("a")
+    assert caught.value.field_violations == (FieldViolation("options.beam_size", "1 to 12"),)
+    assert caught.value.retry_after == 1.5
+
+
+def test_details_that_cannot_be_read_hide_nothing(client, server) -> None:
+    server.every = with_details(b"\xff\xff")
+    with pytest.raises(errors.InvalidOption, match="no") as caught:
+        client.translate("a")
+    assert (caught.value.field_violations, caught.value.retry_after) == ((), None)

@@ -1,11 +1,23 @@
 """What other languages' clients rely on: the .proto files stand alone and explain themselves."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
-from seq2serve.options import TranslateOptions
+from seq2serve import (
+    Accepted,
+    Delta,
+    Hypothesis,
+    Scored,
+    ScoreOptions,
+    Sentence,
+    Timing,
+    TranslateOptions,
+    Translation,
+    Usage,
+)
 from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
 
 ROOT = Path(__file__).parents[3] / "proto"
@@ -15,6 +27,10 @@ DECLARATION = re.compile(
     r"|^\s*(optional |repeated )?[\w.]+ \w+ = \d+;"  # a field
     r"|^\s*[A-Z][A-Z0-9_]* = \d+;"  # an enum value
 )
+
+
+def fields_of(message) -> set[str]:
+    return {field.name for field in message.DESCRIPTOR.fields}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -62,7 +78,33 @@ def test_decode_options_and_scores_have_presence() -> None:
 
 def test_the_clients_options_are_the_protocols() -> None:
     """A field added to the protocol must reach the typed keyword arguments, and only once."""
-    messages = (options_pb2.DecodeOptions, options_pb2.InputOptions, options_pb2.OutputOptions)
-    names = [field.name for message in messages for field in message.DESCRIPTOR.fields]
-    own = ["request_id", "priority", "target_prefix", "prefix_bias", "glossary"]
-    assert sorted(TranslateOptions.__annotations__) == sorted(names + own)
+    parts = (options_pb2.DecodeOptions, options_pb2.InputOptions, options_pb2.OutputOptions)
+    names = [field.name for message in parts for field in message.DESCRIPTOR.fields]
+    own = fields_of(translation_pb2.TranslateRequest) - {"text", "tokens", "input", "options", "output"}
+    assert sorted(TranslateOptions.__annotations__) == sorted([*names, *own])
+
+
+def test_the_clients_score_options_are_the_protocols() -> None:
+    """Scores are always returned and only truncation may be chosen, as the protocol says."""
+    sources = {"source_text", "source_tokens", "target_text", "target_tokens"}
+    own = fields_of(translation_pb2.ScoreRequest) - sources - {"input", "output"}
+    output = fields_of(options_pb2.OutputOptions) - {"scores", "stream_flush_tokens"}
+    assert set(ScoreOptions.__annotations__) == own | output | {"truncate"}
+
+
+@pytest.mark.parametrize(
+    ("message", "result"),
+    [
+        (translation_pb2.TranslateResponse, Translation),
+        (translation_pb2.ScoreResponse, Scored),
+        (translation_pb2.Hypothesis, Hypothesis),
+        (translation_pb2.Sentence, Sentence),
+        (translation_pb2.Usage, Usage),
+        (translation_pb2.Timing, Timing),
+        (translation_pb2.Accepted, Accepted),
+        (translation_pb2.TranslationDelta, Delta),
+    ],
+)
+def test_results_expose_every_field(message, result) -> None:
+    names = {"model" if name == "resolved_model" else name for name in fields_of(message)}
+    assert names == {field.name for field in dataclasses.fields(result)} - {"message"}

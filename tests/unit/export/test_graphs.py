@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from export.errors import ParityError
 from export.exporter import Options, export
 from export.parity import Graphs, check_graphs
+from export.restore import restore
 from export.weights import round_to_half
 from models.checkpoint import load_best
 from models.seq2seq import Seq2Seq
@@ -187,3 +188,13 @@ def test_casts_and_transpositions_fold_at_load(exported: Exported, tmp_path: Pat
         if graph.role != "encoder":
             assert not {"Loop", "Scan", "If", "RNN", "GRU", "LSTM", "Transpose"} & {node.op_type for node in nodes}
         assert {node.domain for node in onnx.load(exported.bundle.file(graph.file)).graph.node} == {""}
+
+
+def test_bundle_gives_the_model_back(exported: Exported) -> None:
+    _, restored = restore(exported.bundle.path)
+    config = exported.model.config
+    dropout = {name: getattr(config, name) for name in type(config).model_fields if name.endswith("dropout")}
+    assert restored.config.model_copy(update=dropout) == config
+    expected, found = (dict(model.named_parameters()) for model in (exported.model, restored))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], parameter) for name, parameter in expected.items())

@@ -7,13 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import Draining, InternalError, QueueFull
-from service.request import FinishReason, Request
+from service.request import Request
+from service.search.hypothesis import FinishReason
 from tests.factories import FakeRunner, make_engine, make_request, make_requests, run_dry
 
 
 def expected(request: Request) -> list[int]:
     """Return what the fake runner makes of a request."""
-    return list(reversed(request.source_ids.tolist()))[: request.max_length]
+    return list(reversed(request.source_ids.tolist()))[: request.options.max_length]
+
+
+def said(request: Request) -> list[int]:
+    """Return the pieces of the best hypothesis."""
+    return list(request.hypotheses[0].ids)
 
 
 def test_request_is_answered() -> None:
@@ -23,10 +29,10 @@ def test_request_is_answered() -> None:
     engine.submit(request)
     run_dry(engine)
     assert finished == [request]
-    assert request.target_ids == [7, 6, 5]
+    assert said(request) == [7, 6, 5]
     assert request.finish_reason is FinishReason.EOS
     assert request.steps == 4
-    assert request.log_probability == pytest.approx(-2.0)
+    assert request.hypotheses[0].log_probability == pytest.approx(-2.0)
     assert request.mean_batch_size == pytest.approx(1.0)
 
 
@@ -36,7 +42,7 @@ def test_length_limit_ends_a_request() -> None:
     request = make_request(5, 6, 7, max_length=2)
     engine.submit(request)
     run_dry(engine)
-    assert request.target_ids == [7, 6]
+    assert said(request) == [7, 6]
     assert request.finish_reason is FinishReason.LENGTH
 
 
@@ -50,7 +56,7 @@ def test_request_joins_at_any_step_and_leaves_when_done() -> None:
     engine.submit(short)
     run_dry(engine)
     assert finished == [short, long]
-    assert [r.target_ids for r in finished] == [expected(r) for r in finished]
+    assert [said(r) for r in finished] == [expected(r) for r in finished]
 
 
 def test_one_call_a_step_for_all_rows_of_a_lane() -> None:
@@ -94,8 +100,8 @@ def test_failed_encoder_fails_only_those_who_were_joining(caplog: pytest.LogCapt
     run_dry(engine)
     assert isinstance(bad.error, InternalError)
     assert "99" not in str(bad.error)
-    assert before.target_ids == [8, 7, 6, 5]
-    assert after.target_ids == [9]
+    assert said(before) == [8, 7, 6, 5]
+    assert said(after) == [9]
     assert set(finished) == {before, bad, after}
 
 
@@ -111,8 +117,8 @@ def test_failed_step_fails_its_lane_and_no_other(caplog: pytest.LogCaptureFixtur
     engine.submit(again)
     run_dry(engine)
     assert bad.finish_reason is FinishReason.ERROR
-    assert other.target_ids == expected(other)
-    assert again.target_ids == [7, 6]
+    assert said(other) == expected(other)
+    assert said(again) == [7, 6]
 
 
 def test_closed_engine_fails_what_is_left_and_refuses_more() -> None:
@@ -170,5 +176,5 @@ def test_nobody_is_lost_and_nobody_is_mixed_up(
     assert set(finished) | set(cancelled) == set(alive)
     assert not set(finished) & set(cancelled)
     for request in finished:
-        assert request.target_ids == expected(request)
+        assert said(request) == expected(request)
     assert engine.scheduler.running == engine.scheduler.waiting == 0

@@ -1,0 +1,61 @@
+"""What an export starts from: a training run, or a bundle whose run is gone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from export.restore import restore
+from models.checkpoint import load_best
+from models.config import DataConfig
+from models.seq2seq import Seq2Seq
+from models.tokenizer import Tokenizer
+from service.bundle import MANIFEST, Score, read_bundle
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Hold a model and what a manifest tells of it."""
+
+    tokenizer: Tokenizer
+    model: Seq2Seq
+    data: DataConfig
+    scores: tuple[Score, ...]  # that were measured earlier
+
+
+def read_origin(folder: Path) -> Origin:
+    """Read a run or a bundle; a bundle is told by its manifest.
+
+    Raises:
+        RunError: the folder is neither, or the run has no finished model yet.
+        BundleError, RestoreError: the bundle is not whole, or no export of ours.
+    """
+    return _of_bundle(folder) if (folder / MANIFEST).exists() else _of_run(folder)
+
+
+def _of_run(run: Path) -> Origin:
+    """Take the scores that training measured, of weights that were not yet rounded."""
+    recipe, tokenizer, model, progress = load_best(run, torch.device("cpu"))
+    files = ", ".join(file.path for file in recipe.data.valid)
+    dataset = f"{files} (in training)"
+    scores = (
+        Score(metric="BLEU", value=round(progress.bleu, 2), dataset=dataset),
+        Score(metric="chrF", value=round(progress.chrf, 2), dataset=dataset),
+    )
+    return Origin(tokenizer, model, recipe.data, scores)
+
+
+def _of_bundle(folder: Path) -> Origin:
+    tokenizer, model = restore(folder)
+    manifest = read_bundle(folder).manifest
+    data = DataConfig.model_validate(
+        {
+            "source_language": manifest.source_language,
+            "target_language": manifest.target_language,
+            "train": manifest.training_data,
+            "valid": manifest.training_data,  # a recipe needs some; no export reads them
+            "licence": manifest.licence,
+            "golden": [golden.source for golden in manifest.golden],
+        }
+    )
+    return Origin(tokenizer, model, data, manifest.scores)

@@ -1,0 +1,124 @@
+"""A bundle back to the PyTorch model that it was exported from: what export/graphs.py rearranged, undone."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnx_ir
+import torch
+from torch import Tensor
+
+from export.errors import ExportError
+from export.golden import PRECISION
+from models.config import ModelConfig
+from models.greedy import default_max_length, greedy
+from models.seq2seq import Seq2Seq
+from models.tokenizer import PAD_ID, Tokenizer
+from service.bundle import Bundle, Manifest, read_bundle
+
+STACKED = re.compile(r"(encoder\.layers\.\d+)\.(input_weight|recurrent_weight|bias)")  # of export.graphs.OperatorLayer
+Weights = dict[str, Tensor]
+
+
+class RestoreError(ExportError):
+    """Refuse a bundle that no model of ours was exported to."""
+
+
+def restore(folder: Path) -> tuple[Tokenizer, Seq2Seq]:
+    """Rebuild the model whose weights a bundle holds, in float32 and ready for inference.
+
+    It has proved itself when it is returned: it translates the bundle's golden sentences as the manifest says.
+
+    Raises:
+        BundleError: the bundle is not whole.
+        RestoreError: a weight is missing or has another shape, or the model is another one; names the weight.
+    """
+    bundle = read_bundle(folder)
+    manifest = bundle.manifest
+    weights = _rearranged(_stored(bundle))
+    for residual in (False, True):  # the one choice of a recipe that neither weights nor manifest show
+        config = _config(manifest, weights, residual)
+        model = Seq2Seq(config, manifest.vocabulary.size, PAD_ID).eval().requires_grad_(False)
+        _fill(model, weights)
+        if _translates_golden(model, manifest):
+            return Tokenizer(bundle.file(manifest.vocabulary.file)), model
+    raise RestoreError(
+        f"{folder}: the model of its weights does not translate the golden sentences as the manifest says"
+    )
+
+
+def _stored(bundle: Bundle) -> Weights:
+    """Read the weights of all graphs; what lies inside a graph file is a constant of its own, and no weight."""
+    weights: Weights = {}
+    for role in ("encoder", "step_full"):
+        graph = onnx_ir.load(bundle.file(bundle.manifest.graph(role).file)).graph
+        for name, value in graph.initializers.items():
+            if isinstance(value.const_value, onnx_ir.ExternalTensor):
+                weights[name] = torch.from_numpy(value.const_value.numpy().astype("float32"))
+    return weights
+
+
+def _rearranged(stored: Weights) -> Weights:
+    """Take stacked operator layers apart and turn the decoder's matrices back."""
+    weights: Weights = {}
+    for name, tensor in stored.items():
+        if stacked := STACKED.fullmatch(name):
+            layer, kind = stacked.groups()
+            for direction, part in enumerate(tensor):
+                if kind == "bias":
+                    input_bias, recurrent_bias = part.chunk(2)
+                    weights[f"{layer}.{direction}.input.bias"] = input_bias
+                    weights[f"{layer}.{direction}.recurrent.bias"] = recurrent_bias
+                else:
+                    weights[f"{layer}.{direction}.{kind.replace('_', '.')}"] = part
+        else:
+            weights[name] = tensor.t() if name.startswith("decoder.") and tensor.ndim == 2 else tensor
+    return weights
+
+
+def _config(manifest: Manifest, weights: Weights, residual: bool) -> ModelConfig:
+    """Read the sizes off the weights."""
+
+    def size(name: str, axis: int) -> int:
+        if name not in weights:
+            raise RestoreError(
+                f"the graphs of {manifest.name} have no weight {name}: only our own export can be restored"
+            )
+        return weights[name].shape[axis]
+
+    def layers(pattern: str) -> int:
+        return len({found[1] for name in weights if (found := re.match(pattern, name))})
+
+    return ModelConfig.model_validate(
+        {
+            "cell": manifest.architecture.cell,
+            "attention": manifest.architecture.attention,
+            "embedding_size": size("source_embedding.weight", 1),
+            "encoder_hidden_size": size("encoder.layers.0.0.recurrent.weight", 1),
+            "encoder_layers": layers(r"encoder\.layers\.(\d+)\."),
+            "bidirectional": "encoder.layers.0.1.input.weight" in weights,
+            "decoder_hidden_size": size("decoder.readout_state.weight", 1),
+            "decoder_layers": 1 + layers(r"decoder\.upper\.(\d+)\."),
+            "conditional": "decoder.context_cell.input.weight" in weights,
+            "residual": residual,
+            "attention_size": size("decoder.attention.key.weight", 0),
+            "tie_embeddings": "target_embedding.weight" not in weights,
+        }
+    )
+
+
+def _fill(model: Seq2Seq, weights: Mapping[str, Tensor]) -> None:
+    parameters = dict(model.named_parameters())  # a tied matrix appears once
+    for name in sorted(parameters.keys() | weights.keys()):
+        expected = tuple(parameters[name].shape) if name in parameters else "none"
+        found = tuple(weights[name].shape) if name in weights else "none"
+        if found != expected:
+            raise RestoreError(f"weight {name} of the bundle has shape {found}, the model needs {expected}")
+        parameters[name].copy_(weights[name])
+
+
+def _translates_golden(model: Seq2Seq, manifest: Manifest) -> bool:
+    sources = [golden.source_ids for golden in manifest.golden]
+    limits = [min(manifest.limits.max_length, default_max_length(len(source))) for source in sources]
+    outputs = greedy(model, sources, limits)
+    return all(ids == list(golden.outputs[PRECISION].ids) for ids, golden in zip(outputs, manifest.golden, strict=True))

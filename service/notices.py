@@ -1,0 +1,34 @@
+"""What a caller should know although the call went well."""
+
+from collections.abc import Iterator, Sequence
+
+from seq2serve.v1 import translation_pb2
+from service.rendering import Rendered
+from service.search.hypothesis import FinishReason
+from service.translation import Translation
+
+
+def notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) -> Iterator[translation_pb2.Notice]:
+    """Tell what was cut, stopped, not known or not transferred, of the best hypothesis of every part."""
+    parts, model = translation.parts, translation.model
+    best = [found[0] for found in rendered if found]
+    field = translation.message.WhichOneof("source") or ""
+    truncated = sum(part.truncated for part in parts)
+    if truncated:
+        limit = model.manifest.limits.max_source_tokens
+        yield _notice("truncated", f"{truncated} pieces beyond the limit of {limit} were not translated.", field)
+    unknown = sum(part.source.ids.count(model.vocabulary.unknown_id) for part in parts)
+    if unknown:
+        yield _notice("unknown_words", f"{unknown} pieces of the source are not in the model's vocabulary.", field)
+    reasons = [one.hypothesis.finish_reason for one in best]
+    if FinishReason.LENGTH in reasons:
+        limit = max(request.options.max_length for request in translation.requests)
+        yield _notice("length_limit", f"The translation was cut at {limit} pieces.", "options.max_length")
+    if FinishReason.REPETITION_GUARD in reasons:
+        yield _notice("repetition_guard", "The translation looped and was cut before the loop.")
+    for notice in {notice: None for one in best for notice in one.notices}:  # each once, in order
+        yield _notice(*notice)
+
+
+def _notice(reason: str, message: str, field: str = "") -> translation_pb2.Notice:
+    return translation_pb2.Notice(reason=reason, message=message, field=field)

@@ -1,0 +1,68 @@
+"""A given translation, force-decoded: how probable the model finds it."""
+
+from seq2serve.v1 import translation_pb2
+from service.call import Call
+from service.errors import InvalidRequest
+from service.options import Ids
+from service.search_options import check_pieces
+from service.translator import Translator
+from service.validation import TRANSFERS, check_size, resolve
+
+FORBIDDEN = ("split_sentences", *(f"transfer_{name}" for name in TRANSFERS))
+
+
+async def score(
+    translator: Translator, message: translation_pb2.ScoreRequest, call: Call
+) -> translation_pb2.ScoreResponse:
+    """Score a translation of a source.
+
+    Raises:
+        ServiceError: it was refused, or failed.
+    """
+    for name in FORBIDDEN:
+        if getattr(message.input, name):
+            raise InvalidRequest.field(f"input.{name}", "is not for scoring")
+    if message.priority:
+        raise InvalidRequest.field("priority", f"is {message.priority}, this server has no priorities")
+    request = translation_pb2.TranslateRequest(
+        request_id=message.request_id,
+        model=message.model,
+        source_language=message.source_language,
+        target_language=message.target_language,
+        input=message.input,
+        output=message.output,
+    )
+    request.output.scores = True
+    match message.WhichOneof("source"):
+        case "source_tokens":
+            request.tokens.CopyFrom(message.source_tokens)
+        case _:
+            request.text = message.source_text
+    found = await translator.translate(request, call, _read_target(message, translator))
+    return translation_pb2.ScoreResponse(
+        request_id=found.request_id,
+        hypothesis=found.hypotheses[0],
+        resolved_model=found.resolved_model,
+        usage=found.usage,
+        timing=found.timing if found.HasField("timing") else None,
+        warnings=found.warnings,
+        source_tokens=found.source_tokens,
+        source_words=found.source_words,
+    )
+
+
+def _read_target(message: translation_pb2.ScoreRequest, translator: Translator) -> Ids:
+    model = resolve(translator.registry, message.model, message.source_language, message.target_language)
+    kind = message.WhichOneof("target")
+    if kind is None:
+        raise InvalidRequest.field("target_text", "is missing, as is target_tokens")
+    if kind == "target_text":
+        check_size(kind, message.target_text, translator.limits)
+        ids = tuple(model.vocabulary.encode(message.target_text))
+    else:
+        pieces = message.target_tokens.pieces
+        ids = check_pieces(kind, pieces, model.vocabulary.ids(pieces), model)
+    limit = model.manifest.limits.max_length
+    if len(ids) > limit:
+        raise InvalidRequest.field(kind, f"has {len(ids)} pieces, the limit of {model.name!r} is {limit}")
+    return ids

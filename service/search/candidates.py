@@ -1,0 +1,38 @@
+"""What a step offers: the best pieces of every hypothesis, or the probabilities of all."""
+
+from typing import NamedTuple
+
+import numpy
+from numpy.typing import NDArray
+
+Ids = NDArray[numpy.int64]
+Floats = NDArray[numpy.float32]
+
+
+class Step(NamedTuple):
+    """Hold what the decoder graph gave."""
+
+    log_probabilities: Floats  # of the candidates, best first (B, W, C), or of the whole vocabulary (B, W, V)
+    ids: Ids | None  # the candidates (B, W, C); none: all pieces in their order
+    alignment: Floats | None = None  # attention weights (B, W, S), where they were asked for
+
+
+class Candidates(NamedTuple):
+    """Hold the pieces that a hypothesis may go on with, best score first."""
+
+    ids: Ids  # (B, W, C)
+    scores: Floats  # (B, W, C); what is ranked, -inf: forbidden
+    log_probabilities: Floats  # (B, W, C); what the model said
+
+
+def best(scores: Floats, log_probabilities: Floats, count: int) -> Candidates:
+    """Take the `count` best of all pieces (B, W, V), the lower id first among equals."""
+    if count == 1:
+        ids = scores.argmax(axis=-1, keepdims=True)
+    else:
+        first = max(0, scores.shape[-1] - count)
+        ids = numpy.sort(scores.argpartition(first, axis=-1)[..., first:], axis=-1)
+        falling = numpy.argsort(-numpy.take_along_axis(scores, ids, -1), axis=-1, kind="stable")
+        ids = numpy.take_along_axis(ids, falling, -1)
+    chosen = numpy.take_along_axis(scores, ids, -1)
+    return Candidates(ids, chosen, numpy.take_along_axis(log_probabilities, ids, -1))

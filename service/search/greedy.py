@@ -1,0 +1,41 @@
+"""Greedy search: the best piece at every step."""
+
+import numpy
+from numpy.typing import NDArray
+
+from service.request import Request
+from service.search.candidates import Step
+from service.search.hypothesis import Certain, FinishReason, Hypothesis
+from service.search.search import Search
+
+
+class Greedy(Search):
+    """Keep one hypothesis a row."""
+
+    _cut: NDArray[numpy.int64] | None = None
+
+    def _select(self, step: Step) -> NDArray[numpy.intp]:
+        said = self._hypotheses
+        candidates = self._candidates(step, 1)
+        chosen = candidates.ids[:, :, 0]
+        self._previous[: self.rows] = chosen
+        scores = said.score[: self.rows] + candidates.scores[:, :, 0]
+        said.append(chosen, scores, candidates.log_probabilities[:, :, 0])
+        ended = self._is_end(chosen)[:, 0] | (said.length[: self.rows] >= self._limit[: self.rows])
+        self._cut = self._loops()
+        if self._cut is not None:
+            ended |= self._cut[:, 0] > 0
+        return numpy.flatnonzero(ended)
+
+    def result(self, request: Request) -> list[Hypothesis]:
+        """Return the one hypothesis."""
+        row, piece = request.row, int(self._previous[request.row, 0])
+        if piece in self._ends[row]:
+            return [self._hypotheses.finish(request, 0, self._reason(piece))]
+        cut = 0 if self._cut is None else int(self._cut[row, 0])
+        reason = FinishReason.REPETITION_GUARD if cut else FinishReason.LENGTH
+        return [self._hypotheses.finish(request, 0, reason, cut)]
+
+    def certain(self, request: Request) -> Certain:
+        """Return all pieces so far, but those that a repetition guard may cut."""
+        return self._begin(request, 0, self.steps(request))

@@ -1,0 +1,149 @@
+"""What all ways of searching share: a lane's requests, their hypotheses, and what narrows the next step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+from numpy.typing import NDArray
+
+from service.request import Request
+from service.search.candidates import Candidates, Ids, Step, best
+from service.search.constraints import Constraints
+from service.search.guard import looped, suspicious
+from service.search.hypotheses import Hypotheses
+from service.search.hypothesis import Certain, FinishReason, Hypothesis
+from service.search.rows import Rows
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """Name the pieces that mean something to a search."""
+
+    unk: int
+    bos: int
+    eos: int
+
+
+class Search(Rows):
+    """Choose what the rows of one lane say next; a subclass is one way to do so."""
+
+    def __init__(self, symbols: Symbols, width: int, longest: int, constrained: bool) -> None:
+        """Search with `width` hypotheses of up to `longest` pieces, by whole distributions where `constrained`."""
+        super().__init__()
+        self.width = width
+        self._symbols = symbols
+        self._hypotheses = Hypotheses(width, longest)
+        self._constraints = Constraints(symbols.unk, symbols.eos) if constrained else None
+        self._requests = numpy.zeros(0, object)
+        self._previous = numpy.zeros((0, width), numpy.int64)
+        self._limit = numpy.zeros(0, numpy.int64)
+        self._ends = numpy.zeros((0, 1), numpy.int64)  # (B, E), eos and whatever else ends a hypothesis
+        self._guarded = numpy.zeros(0, numpy.bool_)
+        self._traced = numpy.zeros(0, numpy.bool_)
+        self._streams = numpy.zeros(0, numpy.bool_)
+
+    @property
+    def previous_ids(self) -> Ids:
+        """Return the last choice of every hypothesis (B, W); bos at the first step."""
+        return self._previous[: self.rows]
+
+    @property
+    def parents(self) -> Ids | None:
+        """Return which hypothesis each one continues (B, W); none: each continues itself."""
+        return None
+
+    @property
+    def wants_alignment(self) -> bool:
+        """Tell whether the next step should give the attention weights."""
+        return bool(self._traced[: self.rows].any())
+
+    @property
+    def streaming(self) -> list[Request]:
+        """List the requests that want to hear of every certain piece."""
+        requests: list[Request] = self._requests[: self.rows][self._streams[: self.rows]].tolist()
+        return requests
+
+    def join(self, requests: Sequence[Request]) -> None:
+        """Append a row for each request."""
+        new = self.extend(len(requests))
+        self._hypotheses.start(len(requests), self._alive_at_start)
+        self._requests[new] = requests
+        self._previous[new] = self._symbols.bos
+        self._limit[new] = [request.options.max_length for request in requests]
+        self._guarded[new] = [request.options.repetition_guard for request in requests]
+        self._traced[new] = [request.options.keeps_attention for request in requests]
+        self._streams[new] = [request.streams for request in requests]
+        ends = [(self._symbols.eos, *request.options.end_ids) for request in requests]
+        more = max(map(len, ends)) - self._ends.shape[1]
+        if more > 0:
+            self._ends = numpy.pad(self._ends, ((0, 0), (0, more)), "edge")
+        for row, pieces in enumerate(ends, new.start):
+            self._ends[row] = pieces[0]
+            self._ends[row, : len(pieces)] = pieces
+        if self._constraints:
+            self._constraints.join([request.options for request in requests])
+
+    @property
+    def _alive_at_start(self) -> int:
+        return self.width
+
+    def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
+        """Move the rows `taken` into the places `into` and keep the first `rows`."""
+        super().compact(into, taken, rows)
+        self._hypotheses.compact(into, taken, rows)
+        if self._constraints:
+            self._constraints.compact(into, taken, rows)
+
+    def select(self, step: Step) -> NDArray[numpy.intp]:
+        """Choose for every hypothesis; returns the rows that have ended."""
+        if step.alignment is not None:
+            self._hypotheses.trace(numpy.flatnonzero(self._traced[: self.rows]), step.alignment)
+        return self._select(step)
+
+    def _select(self, step: Step) -> NDArray[numpy.intp]:
+        raise NotImplementedError
+
+    def result(self, request: Request) -> list[Hypothesis]:
+        """Return the hypotheses of a row that has ended, best first."""
+        raise NotImplementedError
+
+    def steps(self, request: Request) -> int:
+        """Return how many steps a row has taken part in."""
+        return int(self._hypotheses.length[request.row])
+
+    def certain(self, request: Request) -> Certain:
+        """Return the pieces with which the best hypothesis of a row is sure to begin."""
+        raise NotImplementedError
+
+    def _candidates(self, step: Step, count: int) -> Candidates:
+        """Narrow a step to at least `count` candidates."""
+        if self._constraints:
+            scores = self._constraints.adjust(step.log_probabilities, self._hypotheses, self._ends)
+            return best(scores, step.log_probabilities, count)
+        assert step.ids is not None
+        return Candidates(step.ids, step.log_probabilities, step.log_probabilities)
+
+    def _is_end(self, ids: Ids) -> NDArray[numpy.bool_]:
+        """Tell which pieces (B, K) end a hypothesis of their row."""
+        ends = self._ends[: self.rows]
+        ended: NDArray[numpy.bool_] = ids == ends[:, :1]
+        for other in range(1, ends.shape[1]):
+            ended |= ids == ends[:, other : other + 1]
+        return ended
+
+    def _reason(self, piece: int) -> FinishReason:
+        return FinishReason.EOS if piece == self._symbols.eos else FinishReason.END_TOKEN
+
+    def _loops(self) -> NDArray[numpy.int64] | None:
+        """Return how many pieces to cut of every hypothesis (B, W), where a row is guarded."""
+        guarded = self._guarded[: self.rows]
+        if not guarded.any():
+            return None
+        said = self._hypotheses
+        return numpy.where(guarded[:, None], looped(said.ids[: self.rows], said.length[: self.rows]), 0)
+
+    def _begin(self, request: Request, hypothesis: int, pieces: int) -> Certain:
+        """Describe the first `pieces` of a hypothesis, without those that a repetition guard may yet cut off."""
+        if request.options.repetition_guard:
+            pieces -= suspicious(self._hypotheses.ids[request.row, hypothesis, :pieces])
+        return self._hypotheses.begin(request, hypothesis, pieces)

@@ -1,0 +1,252 @@
+"""From the options of a message to those of the search; what passes here is not checked again."""
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seq2serve.v1 import options_pb2, translation_pb2
+from service.errors import FieldViolation, InvalidRequest, UnsupportedOption
+from service.model import Model
+from service.options import Ids, Sampling, SearchOptions
+
+LENGTH_RATIO, LENGTH_OFFSET = 2.0, 10  # a target may have 2 S + 10 pieces where nothing else is asked
+LENGTH_PENALTY = 1.0
+MAX_SUPPRESSED = 1000
+Decode = options_pb2.DecodeOptions
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bound a number; `above` leaves the least value itself out."""
+
+    least: float
+    greatest: float
+    above: bool = False
+    below: bool = False
+
+    def check(self, name: str, value: float) -> None:
+        """Refuse a value outside.
+
+        Raises:
+            InvalidRequest: names the field, the value and what is allowed.
+        """
+        low = self.least < value if self.above else self.least <= value
+        high = value < self.greatest if self.below else value <= self.greatest
+        if not (low and high):  # which a NaN is not either
+            least = f"above {self.least:g}" if self.above else f"from {self.least:g}"
+            greatest = f"below {self.greatest:g}" if self.below else f"to {self.greatest:g}"
+            raise InvalidRequest.field(name, f"is {value:g}, must be {least} {greatest}")
+
+
+RANGES = {
+    "patience": Range(0, 1000, above=True),
+    "length_penalty": Range(0, 10),
+    "coverage_penalty": Range(0, 10),
+    "repetition_penalty": Range(0, 10, above=True),
+    "no_repeat_ngram_size": Range(0, 100),
+    "max_length_ratio": Range(0, 100, above=True),
+    "temperature": Range(0, 100, above=True),
+    "top_p": Range(0, 1, above=True),
+    "min_alternative_probability": Range(0, 1),
+}
+
+
+def read_options(request: translation_pb2.TranslateRequest, model: Model, alignment: bool) -> SearchOptions:
+    """Read and check how to search; the length is still that of the longest source.
+
+    Raises:
+        InvalidRequest: a value is out of range, or contradicts another.
+        UnsupportedOption: the model cannot do it.
+    """
+    options = request.options
+    sizes = {
+        "beam_size": Range(1, model.max_hypotheses),
+        "num_hypotheses": Range(1, model.max_hypotheses),
+        "min_length": Range(0, model.manifest.limits.max_length),
+        "max_length": Range(1, model.manifest.limits.max_length),
+        "max_length_offset": Range(0, model.manifest.limits.max_length),
+        "top_k": Range(0, model.manifest.vocabulary.size),
+    }
+    for name, bounds in (RANGES | sizes).items():
+        if options.HasField(name):
+            bounds.check(f"options.{name}", getattr(options, name))
+    if options.use_shortlist:
+        raise unsupported(model, "options.use_shortlist", "has no shortlist")
+    if options.coverage_penalty > 0:
+        need_attention(model, "options.coverage_penalty")
+    if request.input.split_sentences and options.num_hypotheses > 1:
+        why = f"is {options.num_hypotheses}, must be 1 with input.split_sentences"
+        raise InvalidRequest.field("options.num_hypotheses", why)
+    sampling = _sampling(options)
+    _check_hypotheses(options, sampling)
+    prefix = _prefix(request, model)
+    return SearchOptions(
+        max_length=model.manifest.limits.max_length,
+        min_length=options.min_length,
+        beam_size=options.beam_size or 1,
+        num_hypotheses=options.num_hypotheses or 1,
+        patience=options.patience if options.HasField("patience") else 1.0,
+        length_penalty=options.length_penalty if options.HasField("length_penalty") else LENGTH_PENALTY,
+        coverage_penalty=options.coverage_penalty,
+        sampling=sampling,
+        alternatives=options.return_alternatives,
+        min_alternative_probability=options.min_alternative_probability,
+        repetition_penalty=options.repetition_penalty if options.HasField("repetition_penalty") else 1.0,
+        no_repeat_ngram_size=options.no_repeat_ngram_size,
+        repetition_guard=options.repetition_guard,
+        disable_unknown=options.disable_unknown,
+        suppressed=_suppressed(options, model),
+        end_ids=_known("options.end_tokens", options.end_tokens, model),
+        prefix=prefix,
+        prefix_bias=_prefix_bias(request, prefix),
+        alignment=alignment,
+    )
+
+
+def max_length(options: Decode, source_tokens: int, model: Model) -> int:
+    """Return how many pieces the target of a source may have.
+
+    `max_length` alone bounds it; a ratio, or neither, bounds it by the source's length as well.
+    """
+    bound = options.max_length if options.HasField("max_length") else model.manifest.limits.max_length
+    related = options.HasField("max_length_ratio") or options.HasField("max_length_offset")
+    if options.HasField("max_length") and not related:
+        return bound
+    ratio = options.max_length_ratio if options.HasField("max_length_ratio") else LENGTH_RATIO
+    offset = options.max_length_offset if options.HasField("max_length_offset") else LENGTH_OFFSET
+    return max(1, min(bound, math.ceil(ratio * source_tokens) + offset))
+
+
+def need_attention(model: Model, field: str) -> None:
+    """Refuse what only a model with attention can do.
+
+    Raises:
+        UnsupportedOption: names the field and the model.
+    """
+    if not model.has_attention:
+        raise unsupported(model, field, "has no attention")
+
+
+def unsupported(model: Model, field: str, why: str) -> UnsupportedOption:
+    """Say that a model cannot honour a field."""
+    return UnsupportedOption(f"{field}: {model.name!r} {why}", [FieldViolation(field, f"{model.name!r} {why}")])
+
+
+def _sampling(options: Decode) -> Sampling | None:
+    asked = options.HasField("temperature") or options.HasField("top_p")
+    if not asked and (not options.HasField("top_k") or options.top_k == 1):
+        if options.HasField("seed"):
+            raise InvalidRequest.field("options.seed", "needs sampling: set top_k, top_p or temperature")
+        return None
+    return Sampling(
+        temperature=options.temperature if options.HasField("temperature") else 1.0,
+        top_k=options.top_k,
+        top_p=options.top_p if options.HasField("top_p") else 1.0,
+        seed=options.seed if options.HasField("seed") else secrets.randbits(64),
+    )
+
+
+def _check_hypotheses(options: Decode, sampling: Sampling | None) -> None:
+    beam, wanted = options.beam_size or 1, options.num_hypotheses or 1
+    if beam > 1 and sampling:
+        raise InvalidRequest.field("options.beam_size", f"is {beam}, sampling needs 1")
+    if beam > 1 and options.return_alternatives:
+        raise InvalidRequest.field("options.beam_size", f"is {beam}, return_alternatives needs 1")
+    if sampling and options.return_alternatives:
+        raise InvalidRequest.field("options.return_alternatives", "cannot be combined with sampling")
+    if wanted > beam and not sampling and not options.return_alternatives:
+        raise InvalidRequest.field(
+            "options.num_hypotheses", f"is {wanted}, must be at most beam_size ({beam}) without sampling"
+        )
+    if options.HasField("min_alternative_probability") and not options.return_alternatives:
+        raise InvalidRequest.field("options.min_alternative_probability", "needs return_alternatives")
+
+
+def _prefix(request: translation_pb2.TranslateRequest, model: Model) -> Ids:
+    kind = request.WhichOneof("prefix")
+    if kind is None:
+        return ()
+    if request.input.split_sentences:
+        raise InvalidRequest.field(kind, "cannot be combined with input.split_sentences")
+    if kind == "target_prefix":
+        return tuple(model.vocabulary.encode(request.target_prefix))
+    ids = model.vocabulary.ids(request.target_prefix_tokens.pieces)
+    return check_pieces(kind, request.target_prefix_tokens.pieces, ids, model)
+
+
+def check_pieces(field: str, pieces: Sequence[str], ids: Sequence[int], model: Model) -> Ids:
+    """Refuse pieces that are signs for the model and no text.
+
+    Raises:
+        InvalidRequest: there is such a piece; names it.
+    """
+    special = model.manifest.special_ids
+    for piece, number in zip(pieces, ids, strict=True):
+        if number in (special.pad, special.bos, special.eos):
+            raise InvalidRequest.field(field, f"holds {piece!r}, which is no text")
+    return tuple(ids)
+
+
+def check_lengths(request: translation_pb2.TranslateRequest, options: SearchOptions) -> None:
+    """Refuse what contradicts the bound on the target's length, once that is known.
+
+    Raises:
+        InvalidRequest: the prefix, or the least length, is above it.
+    """
+    if len(options.prefix) > options.max_length:
+        why = f"has {len(options.prefix)} pieces, max_length is {options.max_length}"
+        raise InvalidRequest.field(request.WhichOneof("prefix") or "target", why)
+    if options.min_length > options.max_length:
+        why = f"is {options.min_length}, max_length is {options.max_length}"
+        raise InvalidRequest.field("options.min_length", why)
+
+
+def _prefix_bias(request: translation_pb2.TranslateRequest, prefix: Ids) -> float:
+    if not request.HasField("prefix_bias"):
+        return 0.0
+    Range(0, 1, below=True).check("prefix_bias", request.prefix_bias)
+    if not prefix:
+        raise InvalidRequest.field("prefix_bias", "needs a target_prefix")
+    if request.prefix_bias and request.options.return_alternatives:
+        raise InvalidRequest.field("prefix_bias", "must be 0 with return_alternatives")
+    return request.prefix_bias
+
+
+def _suppressed(options: Decode, model: Model) -> tuple[Ids, ...]:
+    sequences = options.suppress_sequences
+    if len(sequences) > MAX_SUPPRESSED:
+        raise InvalidRequest.field("options.suppress_sequences", f"has {len(sequences)}, at most {MAX_SUPPRESSED}")
+    found = []
+    for i, sequence in enumerate(sequences):
+        field = f"options.suppress_sequences[{i}]"
+        if not sequence.pieces:
+            raise InvalidRequest.field(field, "is empty")
+        found.append(_known(field, sequence.pieces, model))
+    return tuple(found)
+
+
+def _known(field: str, pieces: Sequence[str], model: Model) -> Ids:
+    """Look up pieces that must be in the vocabulary, as nothing else could ever match."""
+    ids = model.vocabulary.ids(pieces)
+    unknown = model.vocabulary.pieces([model.vocabulary.unknown_id])[0]
+    for piece, number in zip(pieces, ids, strict=True):
+        if number == model.vocabulary.unknown_id and piece != unknown:
+            raise InvalidRequest.field(field, f"holds {piece!r}, which the vocabulary of {model.name!r} does not")
+    return tuple(ids)
+
+
+def check_output(output: options_pb2.OutputOptions, model: Model) -> None:
+    """Refuse what cannot be returned.
+
+    Raises:
+        InvalidRequest: a value is out of range.
+        UnsupportedOption: the model has no attention to align by.
+    """
+    if output.alignment not in (options_pb2.ALIGNMENT_MODE_UNSPECIFIED, options_pb2.ALIGNMENT_MODE_NONE):
+        need_attention(model, "output.alignment")
+    if output.HasField("alignment_min_weight"):
+        Range(0, 1).check("output.alignment_min_weight", output.alignment_min_weight)
+    if output.HasField("stream_flush_tokens"):
+        limit = model.manifest.limits.max_length
+        Range(1, limit).check("output.stream_flush_tokens", output.stream_flush_tokens)

@@ -1,0 +1,1 @@
+"""What happens to text before and after the model: words, alignment, transfers, sentences, streaming."""

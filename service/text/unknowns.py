@@ -1,0 +1,63 @@
+"""Unknown pieces of a target, replaced by what they attend to."""
+
+from service.text.links import Weights, share
+from service.text.pieces import Pieces, Span
+from service.text.words import Word, tokens
+
+SURFACE = "⁇"  # SentencePiece decodes the unknown piece to this, with a space of its own on either side
+
+
+def replace_unknowns(source: Pieces, target: Pieces, weights: Weights, unknown_id: int) -> Pieces:
+    """Replace each unknown piece of the target by the source word that it attends to most in (T, S).
+
+    One inside a word ("Dvo⁇ák") gets the unknown part of that source word only ("ř"), where it has one.
+    """
+    whole = tokens(source.text)
+    if unknown_id not in target.ids or not whole:
+        return target
+    by_token = weights @ share(source, [token.span for token in whole])
+    shown = [index for index, (start, end) in enumerate(target.spans) if start < end]
+    unknown = [target.ids[index] == unknown_id for index in shown]
+    gaps = _gaps(target, shown, unknown)
+    text = ""
+    spans = [(0, 0)] * len(target.ids)
+    before: Word | None = None  # what the piece before was replaced by
+    for number, index in enumerate(shown):
+        piece, gap, word = target.text[slice(*target.spans[index])], gaps[number], None
+        if unknown[number]:
+            word = whole[int(by_token[index].argmax())]
+            parts = [s for s, id_ in enumerate(source.ids) if id_ == unknown_id and _within(source.spans[s], word.span)]
+            if word == before:  # said once is enough, however often the model stammers
+                piece = gap = ""
+            elif parts and _inside(target, shown, gaps, number):
+                piece = source.text[slice(*source.spans[max(parts, key=lambda s: float(weights[index, s]))])]
+                word = None
+            else:
+                piece = word.text
+        text += gap
+        spans[index] = (len(text), len(text) + len(piece))
+        text += piece
+        before = word
+    return Pieces(text + gaps[-1], target.ids, spans)
+
+
+def _inside(target: Pieces, shown: list[int], gaps: list[str], number: int) -> bool:
+    """Tell whether a piece is part of a word with the one before or behind it."""
+    neighbours = [
+        shown[at]
+        for at, gap in ((number - 1, number), (number + 1, number + 1))
+        if 0 <= at < len(shown) and not gaps[gap]
+    ]
+    return any(not tokens(target.text[slice(*target.spans[index])])[0].is_mark for index in neighbours)
+
+
+def _gaps(target: Pieces, shown: list[int], unknown: list[bool]) -> list[str]:
+    """List the space before each shown piece and behind the last, without the unknown pieces' own."""
+    starts = [target.spans[index][0] for index in shown] + [len(target.text)]
+    ends = [0] + [target.spans[index][1] for index in shown]
+    own = [before + behind for before, behind in zip([False, *unknown], [*unknown, False], strict=True)]
+    return [target.text[end + spaces : start] for end, start, spaces in zip(ends, starts, own, strict=True)]
+
+
+def _within(piece: Span, word: Span) -> bool:
+    return word[0] <= piece[0] < piece[1] <= word[1]

@@ -1,0 +1,156 @@
+"""One text on its way through the engine: its parts, what they ask of the search, and when they are done."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from seq2serve.v1 import options_pb2, translation_pb2
+from service.delivery import Delivery
+from service.model import Model
+from service.options import Ids, SearchOptions
+from service.rendering import Rendered, render
+from service.request import Request
+from service.search_options import check_lengths, check_output, max_length, read_options
+from service.text.stream import TextStream
+from service.validation import EdgeLimits, Part, read_parts, read_text_options
+
+ALIGNED = (options_pb2.ALIGNMENT_MODE_HARD, options_pb2.ALIGNMENT_MODE_SOFT_SPARSE)
+SEEDS = 2**64
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Hold what became certain of a translation."""
+
+    text: str
+    ids: tuple[int, ...]
+    token_scores: tuple[float, ...]
+
+
+class Translation:
+    """Hold a request that has passed validation."""
+
+    def __init__(
+        self,
+        message: translation_pb2.TranslateRequest,
+        model: Model,
+        limits: EdgeLimits,
+        streams: bool = False,
+        forced: Ids | None = None,
+    ) -> None:
+        """Validate a message and cut its source into parts; `forced` is the target to score, if it is given.
+
+        Raises:
+            ServiceError: the message cannot be honoured; names the field.
+        """
+        self.message, self.model = message, model
+        aligned = message.output.alignment in ALIGNED
+        check_output(message.output, model)
+        self.options = read_options(message, model, aligned)
+        text_options = read_text_options(message, model, limits)
+        self.parts = read_parts(message, model, limits, text_options, aligned, "" if forced is None else "source_")
+        self._forced = forced
+        self._replaces = text_options.replace_unknowns
+        for number, part in enumerate(self.parts):
+            if part.source.ids:
+                part.request = model.request(part.source.ids, self._options_of(part, number), streams)
+        self.requests = [part.request for part in self.parts if part.request]
+
+    def _options_of(self, part: Part, number: int) -> SearchOptions:
+        if self._forced is not None:
+            prefix = (*self._forced, self.model.manifest.special_ids.eos)
+            return replace(self.options, max_length=len(prefix), prefix=prefix)
+        options = replace(
+            self.options,
+            max_length=max_length(self.message.options, len(part.source.ids), self.model),
+            alignment=self.options.alignment or (part.protected is not None and part.protected.needs_alignment),
+        )
+        check_lengths(self.message, options)
+        if number and options.sampling:
+            return replace(options, sampling=replace(options.sampling, seed=(options.sampling.seed + number) % SEEDS))
+        return options
+
+    async def complete(self, delivery: Delivery) -> None:
+        """Translate all parts, a bounded number at a time.
+
+        Raises:
+            ServiceError: a part was refused, or failed; the others are given up.
+        """
+        if len(self.requests) == 1:
+            await delivery.complete(self.model.engine, self.requests[0])
+            return
+        async with self._running(delivery, asyncio.Event()) as tasks:
+            await asyncio.gather(*tasks.values())
+
+    @asynccontextmanager
+    async def _running(self, delivery: Delivery, news: asyncio.Event) -> AsyncIterator[dict[int, asyncio.Task[None]]]:
+        """Run the parts as tasks, by their number, of which none is left on the way out.
+
+        `news` is set whenever more of one is certain, or one has ended.
+        """
+        room = asyncio.Semaphore(self.model.limits.slots)
+
+        async def run(request: Request) -> None:
+            try:
+                async with room:
+                    await delivery.complete(self.model.engine, request, news)
+            finally:
+                news.set()
+
+        tasks = {i: asyncio.create_task(run(part.request)) for i, part in enumerate(self.parts) if part.request}
+        try:
+            yield tasks
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    async def progress(self, delivery: Delivery) -> AsyncGenerator[Progress]:
+        """Translate all parts in the background, and tell of each, in document order, what becomes certain.
+
+        The first progress is empty: as many parts as may be are in line then.
+
+        Raises:
+            ServiceError: a part was refused, or failed.
+        """
+        news = asyncio.Event()
+        async with self._running(delivery, news) as tasks:
+            await asyncio.sleep(0)  # they submit
+            for task in tasks.values():
+                if task.done():
+                    task.result()
+            yield Progress("", (), ())
+            for i, part in enumerate(self.parts):
+                stream, shown = TextStream(self.model.vocabulary.decode, self._held()), 0
+                if part.request is None:
+                    yield Progress(part.separator, (), ())
+                    continue
+                while not tasks[i].done():
+                    ids, token_scores = part.request.certain
+                    if len(ids) >= shown + self._flush and not self._is_restored(part):
+                        yield Progress(stream.push(ids), ids[shown:], token_scores[shown:])
+                        shown = len(ids)
+                    await news.wait()
+                    news.clear()
+                tasks[i].result()
+                best = self.render(part)[0]
+                hypothesis = best.hypothesis
+                rest = hypothesis.token_scores[shown : len(hypothesis.ids)]
+                yield Progress(stream.finish(best.text) + part.separator, hypothesis.ids[shown:], tuple(rest.tolist()))
+
+    @property
+    def _flush(self) -> int:
+        return max(1, self.message.output.stream_flush_tokens)
+
+    def _held(self) -> frozenset[int]:
+        return frozenset([self.model.vocabulary.unknown_id] if self._replaces else [])
+
+    def _is_restored(self, part: Part) -> bool:
+        """Tell whether a part's text is known at its end only, as something is put into it."""
+        return part.protected is not None and bool(part.protected.items or part.protected.tags)
+
+    def render(self, part: Part) -> list[Rendered]:
+        """Make text of a part's hypotheses, best first."""
+        assert part.request is not None
+        return [render(part, hypothesis, self.model.vocabulary) for hypothesis in part.request.hypotheses]

@@ -1,0 +1,90 @@
+"""From a message to its reply, however it came: alone, in a batch, in a stream."""
+
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from seq2serve.v1 import translation_pb2
+from service.call import Call, check_request_id
+from service.delivery import Delivery
+from service.metrics import Metrics
+from service.options import Ids
+from service.registry import Registry
+from service.replies import delta, model_ref, translate_response
+from service.translation import Translation
+from service.validation import EdgeLimits, resolve
+
+Message: TypeAlias = translation_pb2.TranslateRequest
+Reply: TypeAlias = translation_pb2.TranslateResponse
+
+
+@dataclass(frozen=True)
+class Translator:
+    """Translate messages with the loaded models."""
+
+    registry: Registry
+    delivery: Delivery
+    limits: EdgeLimits
+    metrics: Metrics
+
+    def accept(self, message: Message, call: Call, streams: bool = False, forced: Ids | None = None) -> Translation:
+        """Validate a message, and take its id for the call; `forced` is the target to score, if it is given.
+
+        Raises:
+            ServiceError: it cannot be honoured.
+        """
+        if message.request_id:
+            call.request_id = check_request_id(message.request_id)
+        model = resolve(self.registry, message.model, message.source_language, message.target_language)
+        call.model = f"{model.name}/{model.version}"
+        return Translation(message, model, self.limits, streams, forced)
+
+    async def translate(self, message: Message, call: Call, forced: Ids | None = None) -> Reply:
+        """Translate one text, or score its translation where that is `forced`.
+
+        Raises:
+            ServiceError: it was refused, or failed.
+        """
+        translation = self.accept(message, call, forced=forced)
+        with self._counted(translation):
+            await translation.complete(self.delivery)
+        return self._reply(translation, call)
+
+    async def stream(self, message: Message, call: Call) -> AsyncGenerator[translation_pb2.TranslateEvent]:
+        """Translate one text and tell of its parts as they become certain.
+
+        Raises:
+            ServiceError: it was refused, or failed.
+        """
+        translation = self.accept(message, call, streams=True)
+        accepted = translation_pb2.Accepted(
+            request_id=call.request_id,
+            resolved_model=model_ref(translation.model),
+            source_tokens=sum(len(part.source.ids) for part in translation.parts),
+        )
+        with self._counted(translation):
+            async with aclosing(translation.progress(self.delivery)) as news:
+                await anext(news)  # which comes once all is in line
+                yield translation_pb2.TranslateEvent(accepted=accepted)
+                async for progress in news:
+                    if progress.text or (progress.ids and message.output.tokens):
+                        yield translation_pb2.TranslateEvent(delta=delta(progress, translation))
+        yield translation_pb2.TranslateEvent(final=self._reply(translation, call))
+
+    def _reply(self, translation: Translation, call: Call) -> Reply:
+        reply, call.stages = translate_response(translation, call.request_id, call.started_at)
+        total = time.monotonic() - call.started_at
+        self.metrics.translation_replied(translation.model, translation.requests, call.stages, total)
+        return reply
+
+    @contextmanager
+    def _counted(self, translation: Translation) -> Iterator[None]:
+        """Count requests once they have left the engine, however they did."""
+        try:
+            yield
+        finally:
+            for request in translation.requests:
+                if request.finish_reason is not None:  # none where the waiting line refused it
+                    self.metrics.request_finished(translation.model, request.finish_reason)
