@@ -11,7 +11,7 @@ from service.translation import Translation
 def notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) -> Iterator[translation_pb2.Notice]:
     """Tell what was cut, stopped, not known or not transferred, of the best hypothesis of every part."""
     parts, model = translation.parts, translation.model
-    best = [found[0] for found in rendered if found]
+    best = [found[0] for found in rendered]
     field = translation.message.WhichOneof("source") or ""
     truncated = sum(part.truncated for part in parts)
     if truncated:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from service.search.hypothesis import Hypothesis
+from service.search.hypothesis import FinishReason, Hypothesis
 from service.text.links import Link, Weights, hard, soft
 from service.text.notice import Notice
 from service.text.transfer import restore
@@ -15,22 +15,28 @@ from service.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Rendered:
-    """Hold a hypothesis of a part, or of all parts joined."""
+    """Hold a hypothesis of a part, and its text."""
 
     text: str
     hypothesis: Hypothesis
     words: tuple[Word, ...] = ()
-    weights: Weights | None = None  # (words, source words); none where nothing needed the source's text
+    # Of pieces (T, S) and of words; none where nothing needed the source's text.
+    piece_weights: Weights | None = None
+    weights: Weights | None = None
     notices: tuple[Notice, ...] = ()
 
-    @property
-    def piece_weights(self) -> Weights:
-        """Return the attention weights (T, S) between pieces."""
-        assert self.hypothesis.alignment is not None
-        return self.hypothesis.alignment
+
+# Of a part without a piece, which may still hold a tag.
+SILENCE = Hypothesis((), numpy.zeros(0, numpy.float32), 0.0, 0.0, FinishReason.EOS, None)
 
 
-def render(part: Part, hypothesis: Hypothesis, vocabulary: Vocabulary) -> Rendered:
+def render(part: Part, vocabulary: Vocabulary) -> list[Rendered]:
+    """Make text of a part's hypotheses, best first."""
+    hypotheses = part.request.hypotheses if part.request else [SILENCE]
+    return [_render(part, hypothesis, vocabulary) for hypothesis in hypotheses]
+
+
+def _render(part: Part, hypothesis: Hypothesis, vocabulary: Vocabulary) -> Rendered:
     """Make text of a hypothesis, and put back what the source was protected of."""
     if part.protected is None:
         return Rendered(vocabulary.decode(hypothesis.ids), hypothesis)
@@ -39,7 +45,9 @@ def render(part: Part, hypothesis: Hypothesis, vocabulary: Vocabulary) -> Render
         weights = numpy.zeros((len(hypothesis.ids), len(part.source.ids)), numpy.float32)
     target = vocabulary.decode_spans(hypothesis.ids)
     restored = restore(part.protected, part.source, target, weights, vocabulary.unknown_id)
-    return Rendered(restored.text, hypothesis, tuple(restored.words), restored.weights, tuple(restored.notices))
+    return Rendered(
+        restored.text, hypothesis, tuple(restored.words), weights, restored.weights, tuple(restored.notices)
+    )
 
 
 def links(weights: Weights, least: float | None, source: int = 0, target: int = 0) -> list[Link]:

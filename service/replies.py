@@ -22,7 +22,7 @@ FINISH_REASONS = {
 }
 LEAST_WEIGHT = 0.05
 Output = options_pb2.OutputOptions
-Segment = tuple[Part, Rendered | None]  # none: the part held nothing to translate
+Segment = tuple[Part, Rendered]
 
 
 def duration(seconds: float) -> Duration:
@@ -41,22 +41,18 @@ def translate_response(
 ) -> tuple[translation_pb2.TranslateResponse, dict[str, float]]:
     """Make the reply to a finished translation; returns it and its stages in seconds."""
     started = time.monotonic()
-    model, output = translation.model, translation.message.output
-    rendered = [translation.render(part) if part.request else [] for part in translation.parts]
+    model, message, output = translation.model, translation.message, translation.message.output
+    rendered = [translation.render(part) for part in translation.parts]
     reply = translation_pb2.TranslateResponse(
         request_id=request_id, resolved_model=model_ref(model), usage=usage(translation)
     )
-    if len(translation.parts) == 1:
+    if message.input.split_sentences:
+        best = [(part, found[0]) for part, found in zip(translation.parts, rendered, strict=True)]
+        reply.hypotheses.append(hypothesis(best, model, output))
+        reply.sentences.extend(_sentence(part, one, output) for part, one in best if part.request)
+    else:
         for one in rendered[0]:
             reply.hypotheses.append(hypothesis([(translation.parts[0], one)], model, output))
-    else:
-        segments = [
-            (part, found[0] if found else None) for part, found in zip(translation.parts, rendered, strict=True)
-        ]
-        reply.hypotheses.append(hypothesis(segments, model, output))
-        reply.sentences.extend(_sentence(part, one, output) for part, one in segments if one)
-    if translation.message.input.split_sentences and len(translation.parts) == 1:
-        reply.sentences.append(_sentence(translation.parts[0], rendered[0][0], output))
     reply.source_tokens.extend(source_tokens(translation.parts, model, output))
     reply.source_words.extend(source_words(translation.parts, output))
     reply.warnings.extend(notices(translation, rendered))
@@ -83,10 +79,10 @@ def delta(progress: Progress, translation: Translation) -> translation_pb2.Trans
 
 def hypothesis(segments: Sequence[Segment], model: Model, output: Output) -> translation_pb2.Hypothesis:
     """Describe a hypothesis, or those of several parts joined; scores and tokens where `output` asks for them."""
-    found = [one.hypothesis for _, one in segments if one]
+    found = [one.hypothesis for part, one in segments if part.request]
     unended = [h.finish_reason for h in found if h.finish_reason not in (FinishReason.EOS, FinishReason.END_TOKEN)]
     reason = unended[0] if unended else (found[0].finish_reason if len(found) == 1 else FinishReason.EOS)
-    text = "".join((one.text if one else "") + part.separator for part, one in segments)
+    text = "".join(one.text + part.separator for part, one in segments)
     reply = translation_pb2.Hypothesis(text=text, finish_reason=FINISH_REASONS[reason])
     if output.scores:
         reply.log_probability = sum(h.log_probability for h in found)
@@ -113,23 +109,19 @@ def _align(reply: translation_pb2.Hypothesis, segments: Sequence[Segment], outpu
         least = output.alignment_min_weight if output.HasField("alignment_min_weight") else LEAST_WEIGHT
     source = target = written = 0
     for part, one in segments:
-        assert part.protected is not None
-        if one:
-            assert one.weights is not None
-            weights = one.piece_weights if by_piece else one.weights
-            for link in links(weights, least, source, target):
-                reply.alignment.add(source=link.source, target=link.target, weight=link.weight)
-            if not by_piece:
-                for word in one.words:
-                    reply.words.add(text=word.text, start=word.start + written, end=word.end + written)
-            target += weights.shape[0]
-            written += len(one.text)
-        source += len(part.source.ids) if by_piece else len(part.protected.words)
-        written += len(part.separator)
+        weights = one.piece_weights if by_piece else one.weights
+        assert weights is not None
+        for link in links(weights, least, source, target):
+            reply.alignment.add(source=link.source, target=link.target, weight=link.weight)
+        if not by_piece:
+            for word in one.words:
+                reply.words.add(text=word.text, start=word.start + written, end=word.end + written)
+        target, source = target + weights.shape[0], source + weights.shape[1]
+        written += len(one.text) + len(part.separator)
 
 
 def _sentence(part: Part, one: Rendered, output: Output) -> translation_pb2.Sentence:
-    source = part.source.text
+    source = part.protected.original if part.protected else part.source.text
     reply = translation_pb2.Sentence(
         source=source, target=one.text, finish_reason=FINISH_REASONS[one.hypothesis.finish_reason]
     )

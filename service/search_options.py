@@ -71,6 +71,8 @@ def read_options(request: translation_pb2.TranslateRequest, model: Model, alignm
     for name, bounds in (RANGES | sizes).items():
         if options.HasField(name):
             bounds.check(f"options.{name}", getattr(options, name))
+    if request.priority:
+        raise unsupported(model, "priority", "is served first come, first served: leave it at 0")
     if options.use_shortlist:
         raise unsupported(model, "options.use_shortlist", "has no shortlist")
     if options.coverage_penalty > 0:

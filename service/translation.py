@@ -123,17 +123,15 @@ class Translation:
             yield Progress("", (), ())
             for i, part in enumerate(self.parts):
                 stream, shown = TextStream(self.model.vocabulary.decode, self._held()), 0
-                if part.request is None:
-                    yield Progress(part.separator, (), ())
-                    continue
-                while not tasks[i].done():
+                while part.request and not tasks[i].done():
                     ids, token_scores = part.request.certain
                     if len(ids) >= shown + self._flush and not self._is_restored(part):
                         yield Progress(stream.push(ids), ids[shown:], token_scores[shown:])
                         shown = len(ids)
                     await news.wait()
                     news.clear()
-                tasks[i].result()
+                if part.request:
+                    tasks[i].result()
                 best = self.render(part)[0]
                 hypothesis = best.hypothesis
                 rest = hypothesis.token_scores[shown : len(hypothesis.ids)]
@@ -152,5 +150,4 @@ class Translation:
 
     def render(self, part: Part) -> list[Rendered]:
         """Make text of a part's hypotheses, best first."""
-        assert part.request is not None
-        return [render(part, hypothesis, self.model.vocabulary) for hypothesis in part.request.hypotheses]
+        return render(part, self.model.vocabulary)

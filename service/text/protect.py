@@ -51,6 +51,17 @@ class Protected:
         """Tell whether attention weights are needed to restore the target."""
         return bool(self.items or self.tags or self.replace_unknowns)
 
+    @property
+    def original(self) -> str:
+        """Return the source text with all that was taken out of it."""
+        changes = [(tag.position, tag.position, tag.text) for tag in self.tags]
+        changes += [(*item.span, item.text) for item in self.items if not item.words]
+        text, done = "", 0
+        for start, end, shown in sorted(changes, key=lambda change: change[:2]):
+            text += self.plain[done:start] + shown
+            done = max(done, end)
+        return text + self.plain[done:]
+
 
 @dataclass(frozen=True)
 class _Match:
