@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 Ids = tuple[int, ...]
+LENGTH_PENALTY = 1.0  # of users who set none
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class SearchOptions:
     beam_size: int = 1
     num_hypotheses: int = 1
     patience: float = 1.0
-    length_penalty: float = 1.0
+    length_penalty: float = LENGTH_PENALTY
     coverage_penalty: float = 0.0
     sampling: Sampling | None = None
     alternatives: bool = False

@@ -56,8 +56,8 @@ def translate_response(
     reply.source_tokens.extend(source_tokens(translation.parts, model, output))
     reply.source_words.extend(source_words(translation.parts, output))
     reply.warnings.extend(notices(translation, rendered))
-    if translation.options.sampling:
-        reply.seed = translation.options.sampling.seed
+    if translation.seed is not None:
+        reply.seed = translation.seed
     now = time.monotonic()
     stages = stages_of(translation.requests, arrived_at, now - started)
     if output.timing or not output.HasField("timing"):

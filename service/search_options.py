@@ -4,6 +4,7 @@ import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from seq2serve.v1 import options_pb2, translation_pb2
 from service.errors import FieldViolation, InvalidRequest, UnsupportedOption
@@ -11,9 +12,13 @@ from service.model import Model
 from service.options import Ids, Sampling, SearchOptions
 
 LENGTH_RATIO, LENGTH_OFFSET = 2.0, 10  # a target may have 2 S + 10 pieces where nothing else is asked
-LENGTH_PENALTY = 1.0
 MAX_SUPPRESSED = 1000
 Decode = options_pb2.DecodeOptions
+# Fields of a message that SearchOptions has under the same names.
+ALIKE = (
+    *("beam_size", "num_hypotheses", "patience", "length_penalty", "coverage_penalty", "repetition_penalty"),
+    *("no_repeat_ngram_size", "repetition_guard", "min_length", "disable_unknown", "min_alternative_probability"),
+)
 
 
 @dataclass(frozen=True)
@@ -52,14 +57,20 @@ RANGES = {
 }
 
 
-def read_options(request: translation_pb2.TranslateRequest, model: Model, alignment: bool) -> SearchOptions:
-    """Read and check how to search; the length is still that of the longest source.
+def read_options(request: translation_pb2.TranslateRequest, model: Model) -> dict[str, Any]:
+    """Read and check how to search, as the fields of SearchOptions that differ from its defaults.
 
     Raises:
         InvalidRequest: a value is out of range, or contradicts another.
         UnsupportedOption: the model cannot do it.
     """
+    if request.priority:
+        raise unsupported(model, "priority", "is served first come, first served: leave it at 0")
+    fields = _prefix(request, model)
+    if not request.HasField("options"):
+        return fields
     options = request.options
+    given = {field.name: value for field, value in options.ListFields()}
     sizes = {
         "beam_size": Range(1, model.max_hypotheses),
         "num_hypotheses": Range(1, model.max_hypotheses),
@@ -69,10 +80,8 @@ def read_options(request: translation_pb2.TranslateRequest, model: Model, alignm
         "top_k": Range(0, model.manifest.vocabulary.size),
     }
     for name, bounds in (RANGES | sizes).items():
-        if options.HasField(name):
-            bounds.check(f"options.{name}", getattr(options, name))
-    if request.priority:
-        raise unsupported(model, "priority", "is served first come, first served: leave it at 0")
+        if name in given:
+            bounds.check(f"options.{name}", given[name])
     if options.use_shortlist:
         raise unsupported(model, "options.use_shortlist", "has no shortlist")
     if options.coverage_penalty > 0:
@@ -82,28 +91,13 @@ def read_options(request: translation_pb2.TranslateRequest, model: Model, alignm
         raise InvalidRequest.field("options.num_hypotheses", why)
     sampling = _sampling(options)
     _check_hypotheses(options, sampling)
-    prefix = _prefix(request, model)
-    return SearchOptions(
-        max_length=model.manifest.limits.max_length,
-        min_length=options.min_length,
-        beam_size=options.beam_size or 1,
-        num_hypotheses=options.num_hypotheses or 1,
-        patience=options.patience if options.HasField("patience") else 1.0,
-        length_penalty=options.length_penalty if options.HasField("length_penalty") else LENGTH_PENALTY,
-        coverage_penalty=options.coverage_penalty,
-        sampling=sampling,
-        alternatives=options.return_alternatives,
-        min_alternative_probability=options.min_alternative_probability,
-        repetition_penalty=options.repetition_penalty if options.HasField("repetition_penalty") else 1.0,
-        no_repeat_ngram_size=options.no_repeat_ngram_size,
-        repetition_guard=options.repetition_guard,
-        disable_unknown=options.disable_unknown,
-        suppressed=_suppressed(options, model),
-        end_ids=_known("options.end_tokens", options.end_tokens, model),
-        prefix=prefix,
-        prefix_bias=_prefix_bias(request, prefix),
-        alignment=alignment,
-    )
+    return fields | {
+        **{name: given[name] for name in ALIKE if name in given},
+        "sampling": sampling,
+        "alternatives": options.return_alternatives,
+        "suppressed": _suppressed(options, model),
+        "end_ids": _known("options.end_tokens", options.end_tokens, model),
+    }
 
 
 def max_length(options: Decode, source_tokens: int, model: Model) -> int:
@@ -111,7 +105,7 @@ def max_length(options: Decode, source_tokens: int, model: Model) -> int:
 
     `max_length` alone bounds it; a ratio, or neither, bounds it by the source's length as well.
     """
-    bound = options.max_length if options.HasField("max_length") else model.manifest.limits.max_length
+    bound = options.max_length or model.manifest.limits.max_length
     related = options.HasField("max_length_ratio") or options.HasField("max_length_offset")
     if options.HasField("max_length") and not related:
         return bound
@@ -165,16 +159,22 @@ def _check_hypotheses(options: Decode, sampling: Sampling | None) -> None:
         raise InvalidRequest.field("options.min_alternative_probability", "needs return_alternatives")
 
 
-def _prefix(request: translation_pb2.TranslateRequest, model: Model) -> Ids:
+def _prefix(request: translation_pb2.TranslateRequest, model: Model) -> dict[str, Any]:
     kind = request.WhichOneof("prefix")
     if kind is None:
-        return ()
+        if request.HasField("prefix_bias"):
+            raise InvalidRequest.field("prefix_bias", "needs a target_prefix")
+        return {}
     if request.input.split_sentences:
         raise InvalidRequest.field(kind, "cannot be combined with input.split_sentences")
-    if kind == "target_prefix":
-        return tuple(model.vocabulary.encode(request.target_prefix))
-    ids = model.vocabulary.ids(request.target_prefix_tokens.pieces)
-    return check_pieces(kind, request.target_prefix_tokens.pieces, ids, model)
+    Range(0, 1, below=True).check("prefix_bias", request.prefix_bias)
+    if request.prefix_bias and request.options.return_alternatives:
+        raise InvalidRequest.field("prefix_bias", "must be 0 with return_alternatives")
+    pieces = request.target_prefix_tokens.pieces
+    ids = model.vocabulary.encode(request.target_prefix) if kind == "target_prefix" else model.vocabulary.ids(pieces)
+    if kind == "target_prefix_tokens":
+        check_pieces(kind, pieces, ids, model)
+    return {"prefix": tuple(ids), "prefix_bias": request.prefix_bias}
 
 
 def check_pieces(field: str, pieces: Sequence[str], ids: Sequence[int], model: Model) -> Ids:
@@ -196,23 +196,12 @@ def check_lengths(request: translation_pb2.TranslateRequest, options: SearchOpti
     Raises:
         InvalidRequest: the prefix, or the least length, is above it.
     """
-    if len(options.prefix) > options.max_length:
-        why = f"has {len(options.prefix)} pieces, max_length is {options.max_length}"
-        raise InvalidRequest.field(request.WhichOneof("prefix") or "target", why)
     if options.min_length > options.max_length:
         why = f"is {options.min_length}, max_length is {options.max_length}"
         raise InvalidRequest.field("options.min_length", why)
-
-
-def _prefix_bias(request: translation_pb2.TranslateRequest, prefix: Ids) -> float:
-    if not request.HasField("prefix_bias"):
-        return 0.0
-    Range(0, 1, below=True).check("prefix_bias", request.prefix_bias)
-    if not prefix:
-        raise InvalidRequest.field("prefix_bias", "needs a target_prefix")
-    if request.prefix_bias and request.options.return_alternatives:
-        raise InvalidRequest.field("prefix_bias", "must be 0 with return_alternatives")
-    return request.prefix_bias
+    if len(options.prefix) > options.max_length:
+        why = f"has {len(options.prefix)} pieces, max_length is {options.max_length}"
+        raise InvalidRequest.field(request.WhichOneof("prefix") or "prefix", why)
 
 
 def _suppressed(options: Decode, model: Model) -> tuple[Ids, ...]:

@@ -45,12 +45,14 @@ class Translation:
             ServiceError: the message cannot be honoured; names the field.
         """
         self.message, self.model = message, model
-        aligned = message.output.alignment in ALIGNED
-        check_output(message.output, model)
-        self.options = read_options(message, model, aligned)
-        text_options = read_text_options(message, model, limits)
-        self.parts = read_parts(message, model, limits, text_options, aligned, "" if forced is None else "source_")
+        if message.HasField("output"):
+            check_output(message.output, model)
+        self._aligned = message.output.alignment in ALIGNED
+        self._fields = read_options(message, model)
         self._forced = forced
+        text_options = read_text_options(message, model, limits)
+        name = "" if forced is None else "source_"
+        self.parts = read_parts(message, model, limits, text_options, self._aligned, name)
         self._replaces = text_options.replace_unknowns
         for number, part in enumerate(self.parts):
             if part.source.ids:
@@ -58,18 +60,24 @@ class Translation:
         self.requests = [part.request for part in self.parts if part.request]
 
     def _options_of(self, part: Part, number: int) -> SearchOptions:
+        aligned = self._aligned or (part.protected is not None and part.protected.needs_alignment)
         if self._forced is not None:
             prefix = (*self._forced, self.model.manifest.special_ids.eos)
-            return replace(self.options, max_length=len(prefix), prefix=prefix)
-        options = replace(
-            self.options,
-            max_length=max_length(self.message.options, len(part.source.ids), self.model),
-            alignment=self.options.alignment or (part.protected is not None and part.protected.needs_alignment),
-        )
+            return SearchOptions(max_length=len(prefix), prefix=prefix, alignment=aligned)
+        longest = max_length(self.message.options, len(part.source.ids), self.model)
+        if not self._fields:
+            return SearchOptions(longest, alignment=aligned)
+        options = SearchOptions(longest, alignment=aligned, **self._fields)
         check_lengths(self.message, options)
-        if number and options.sampling:
+        if number and options.sampling:  # other sentences get other draws
             return replace(options, sampling=replace(options.sampling, seed=(options.sampling.seed + number) % SEEDS))
         return options
+
+    @property
+    def seed(self) -> int | None:
+        """Return the seed of the first part; none without sampling."""
+        sampling = self.requests[0].options.sampling
+        return sampling.seed if sampling else None
 
     async def complete(self, delivery: Delivery) -> None:
         """Translate all parts, a bounded number at a time.

@@ -1,6 +1,6 @@
 """What a message means, before anything is translated: which model, and which pieces."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
 from service.errors import EmptySource, FieldViolation, InvalidRequest, SourceTooLong, VersionNotFound
@@ -14,6 +14,7 @@ from service.text.pieces import Pieces
 from service.text.protect import Protected, cut, protect
 from service.text.sentences import Segment, fit, split
 
+NOTHING = TextOptions()  # is transferred
 TRANSFERS = ("tags", "urls", "emails", "numbers", "placeholders")
 
 
@@ -34,7 +35,7 @@ class Part:
     protected: Protected | None = None  # none where nothing is asked that needs the source's text
     separator: str = ""  # between this part and the next
     truncated: int = 0  # pieces that were cut off
-    request: Request | None = field(default=None)  # none where there is nothing to translate
+    request: Request | None = None  # none where there is nothing to translate
 
 
 def resolve(registry: Registry, ref: model_pb2.ModelRef, source_language: str, target_language: str) -> Model:
@@ -61,6 +62,8 @@ def read_text_options(request: translation_pb2.TranslateRequest, model: Model, l
         InvalidRequest: a term is empty, there are too many, or the source has no text to transfer from.
         UnsupportedOption: the model has no attention.
     """
+    if not (request.HasField("input") or request.glossary or request.options.replace_unknowns):
+        return NOTHING
     asked = [f"input.transfer_{name}" for name in TRANSFERS if getattr(request.input, f"transfer_{name}")]
     asked += ["glossary"] if request.glossary else []
     asked += ["options.replace_unknowns"] if request.options.replace_unknowns else []
@@ -81,7 +84,8 @@ def read_text_options(request: translation_pb2.TranslateRequest, model: Model, l
         for term in request.glossary
     )
     transfers = {name: getattr(request.input, f"transfer_{name}") for name in TRANSFERS}
-    return TextOptions(**transfers, replace_unknowns=request.options.replace_unknowns, glossary=tuple(terms))
+    options = TextOptions(**transfers, replace_unknowns=request.options.replace_unknowns, glossary=tuple(terms))
+    return NOTHING if options == NOTHING else options
 
 
 def read_parts(
@@ -100,7 +104,7 @@ def read_parts(
         EmptySource: there is nothing to translate.
         SourceTooLong: it is above the model's limit, and neither truncation nor splitting was asked for.
     """
-    spans |= options != TextOptions()
+    spans |= options is not NOTHING
     if request.WhichOneof("source") == "tokens":
         if request.input.split_sentences:
             raise InvalidRequest.field("input.split_sentences", "needs a source that is text, not tokens")

@@ -17,15 +17,20 @@ READY = re.compile(r"is ready on (\S+) after ([\d.]+) s: .* \(metrics on (http:/
 class ServerProcess:
     """Start `python -m service` on free ports of 127.0.0.1, and stop it by its pid."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None, root: Path = ROOT) -> None:
+        """Start the server of the checkout at `root`, and wait until it is ready.
+
+        Raises:
+            RuntimeError: it did not start; says why.
+        """
         self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed on exit
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "service", "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"),
                 *("--model-repository", str(ROOT / "model_repository"), "--drain-delay", "0", *arguments),
             ],
-            cwd=ROOT,
-            env={**os.environ, **(environment or {})},
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root / "client"), **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             stdin=subprocess.DEVNULL,
