@@ -14,6 +14,7 @@ from service.search.search import Search
 from service.stats import EngineStats
 
 log = logging.getLogger("service.engine")
+RESTING = 8  # empty lanes whose memory is kept
 FAILED = "the model failed on this request; the server's log has the cause"
 
 
@@ -35,6 +36,7 @@ class Engine:
         self.failed = False  # the thread has died: nothing will ever be answered
         self._scheduler, self._runner, self._search, self._emit = scheduler, runner, search, emit
         self._searches: dict[Lane, Search] = {}
+        self._resting: dict[Lane, None] = {}  # lanes without rows, the longest empty first
         self._lane_rows: dict[Lane, int] = {}  # row steps of a lane so far, for each request's mean batch size
         self._lock = threading.Condition()
         self._closed = False
@@ -130,9 +132,20 @@ class Engine:
             if search := self._searches.get(compaction.lane):  # none where no request was ever admitted
                 self._runner.compact(compaction.lane, compaction.into, compaction.taken, compaction.rows)
                 search.compact(compaction.into, compaction.taken, compaction.rows)
+                if not compaction.rows:
+                    self._rest(compaction.lane, search)
         now = time.monotonic()
         for request in plan.released:
             self.stats.cancel_release_seconds.observe(now - request.cancelled_at)
+
+    def _rest(self, lane: Lane, search: Search) -> None:
+        """Let go of what an empty lane holds, but keep the last few ready: there are hundreds of lanes."""
+        search.rest()
+        self._resting[lane] = None
+        if len(self._resting) > RESTING:
+            longest = next(iter(self._resting))
+            del self._resting[longest], self._searches[longest], self._lane_rows[longest]
+            self._runner.release(longest)
 
     def _join(self, plan: Plan) -> list[Request]:
         """Encode all joining requests in one batch, then distribute them over their lanes."""
@@ -162,6 +175,7 @@ class Engine:
                 continue
             if lane not in self._searches:
                 self._searches[lane], self._lane_rows[lane] = self._search(lane), 0
+            self._resting.pop(lane, None)
             self._searches[lane].join(requests)
             joined += requests
         now = time.monotonic()

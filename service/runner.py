@@ -41,6 +41,10 @@ class Runner(Protocol):
         """Move the rows `taken` into the places `into` and keep the first `rows`."""
         ...
 
+    def release(self, lane: Lane) -> None:
+        """Give back the memory of an empty lane."""
+        ...
+
     def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
         """Advance all rows of a lane by one piece, given the last one of each hypothesis (B, W).
 
@@ -153,6 +157,10 @@ class OnnxRunner:
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Close the gaps of a lane."""
         self._lanes[lane].compact(into, taken, rows)
+
+    def release(self, lane: Lane) -> None:
+        """Give back the memory of an empty lane."""
+        del self._lanes[lane]
 
     def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
         """Advance all rows of a lane with one ONNX Runtime call; the new states stay as they come."""

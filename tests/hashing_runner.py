@@ -19,6 +19,7 @@ class HashingRunner:
     """Say what a hash of the source and of all pieces so far says; wrong parents or rows change everything after."""
 
     def __init__(self) -> None:
+        self.lanes: set[Lane] = set()
         self._state: dict[Lane, NDArray[numpy.uint64]] = {}  # (B, W)
 
     def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
@@ -30,12 +31,18 @@ class HashingRunner:
         """Append rows."""
         first = numpy.repeat(encoded.state["state"][list(chosen), None], lane.width, axis=1)
         held = self._state.get(lane, first[:0])
+        self.lanes.add(lane)
         self._state[lane] = numpy.concatenate([held, first])
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move rows."""
         self._state[lane][list(into)] = self._state[lane][list(taken)]
         self._state[lane] = self._state[lane][:rows]
+
+    def release(self, lane: Lane) -> None:
+        """Forget an empty lane."""
+        self.lanes.remove(lane)
+        assert len(self._state.pop(lane)) == 0
 
     def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
         """Advance all rows."""

@@ -64,6 +64,10 @@ class Hypotheses(Rows):
         self._weights[rows, :, at] = weights[rows]
         self._trail[rows, :, at] = numpy.arange(self.ids.shape[1])
 
+    def forget_weights(self) -> None:
+        """Give back the memory of attention weights."""
+        self._weights = None
+
     def finish(self, request: Request, hypothesis: int, reason: FinishReason, cut: int = 0) -> Hypothesis:
         """Describe a hypothesis that ends here, without its last `cut` pieces."""
         place = request.row, hypothesis

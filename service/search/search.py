@@ -94,6 +94,10 @@ class Search(Rows):
         if self._constraints:
             self._constraints.compact(into, taken, rows)
 
+    def rest(self) -> None:
+        """Give back what only some rows need, as there are none now."""
+        self._hypotheses.forget_weights()
+
     def select(self, step: Step) -> NDArray[numpy.intp]:
         """Choose for every hypothesis; returns the rows that have ended."""
         if step.alignment is not None:

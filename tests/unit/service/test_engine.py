@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.engine import RESTING
 from service.errors import Draining, InternalError, QueueFull
 from service.request import Request
 from service.search.hypothesis import FinishReason
 from tests.factories import FakeRunner, make_engine, make_request, make_requests, run_dry
+from tests.hashing_runner import HashingRunner
 
 
 def expected(request: Request) -> list[int]:
@@ -178,3 +180,14 @@ def test_nobody_is_lost_and_nobody_is_mixed_up(
     for request in finished:
         assert said(request) == expected(request)
     assert engine.scheduler.running == engine.scheduler.waiting == 0
+
+
+def test_empty_lanes_are_let_go() -> None:
+    """However many lanes were in use, only the last few keep their memory, and an old one works again."""
+    runner = HashingRunner()
+    engine, finished = make_engine(runner, slots=16)
+    for width in (*range(2, 13), 2):
+        engine.submit(make_request(5, 6, beam_size=width))
+        run_dry(engine)
+    assert len(runner.lanes) <= RESTING
+    assert said(finished[0]) == said(finished[-1])
