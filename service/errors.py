@@ -13,7 +13,6 @@ ServiceError
 ├── Unavailable              unavailable; try again, or elsewhere
 │   ├── QueueFull            queue_full
 │   └── Draining             draining
-├── Unimplemented            unimplemented
 └── InternalError            internal; the cause is in the log, never in the reply
 
 StartupError                 the server cannot start: the message names what is wrong and what to do
@@ -125,12 +124,6 @@ class Draining(Unavailable):
     """Refuse because the server is shutting down."""
 
     reason = "draining"
-
-
-class Unimplemented(ServiceError):
-    """Refuse a method that this release does not serve yet."""
-
-    reason = "unimplemented"
 
 
 class InternalError(ServiceError):

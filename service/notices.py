@@ -16,10 +16,13 @@ def notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) ->
     truncated = sum(part.truncated for part in parts)
     if truncated:
         limit = model.manifest.limits.max_source_tokens
-        yield _notice("truncated", f"{truncated} pieces beyond the limit of {limit} were not translated.", field)
+        yield _notice(
+            "truncated", f"What is beyond the limit of {limit} pieces was not translated: {truncated} of them.", field
+        )
     unknown = sum(part.source.ids.count(model.vocabulary.unknown_id) for part in parts)
     if unknown:
-        yield _notice("unknown_words", f"{unknown} pieces of the source are not in the model's vocabulary.", field)
+        verb = "piece of the source is" if unknown == 1 else "pieces of the source are"
+        yield _notice("unknown_words", f"{unknown} {verb} not in the model's vocabulary.", field)
     reasons = [one.hypothesis.finish_reason for one in best]
     if FinishReason.LENGTH in reasons:
         limit = max(request.options.max_length for request in translation.requests)

@@ -22,8 +22,6 @@ async def score(
     for name in FORBIDDEN:
         if getattr(message.input, name):
             raise InvalidRequest.field(f"input.{name}", "is not for scoring")
-    if message.priority:
-        raise InvalidRequest.field("priority", f"is {message.priority}, this server has no priorities")
     request = translation_pb2.TranslateRequest(
         request_id=message.request_id,
         model=message.model,
@@ -31,6 +29,7 @@ async def score(
         target_language=message.target_language,
         input=message.input,
         output=message.output,
+        priority=message.priority,
     )
     request.output.scores = True
     match message.WhichOneof("source"):

@@ -39,9 +39,9 @@ class Range:
         low = self.least < value if self.above else self.least <= value
         high = value < self.greatest if self.below else value <= self.greatest
         if not (low and high):  # which a NaN is not either
-            least = f"above {self.least:g}" if self.above else f"from {self.least:g}"
-            greatest = f"below {self.greatest:g}" if self.below else f"to {self.greatest:g}"
-            raise InvalidRequest.field(name, f"is {value:g}, must be {least} {greatest}")
+            least = f"above {self.least:g}" if self.above else f"at least {self.least:g}"
+            greatest = f"below {self.greatest:g}" if self.below else f"at most {self.greatest:g}"
+            raise InvalidRequest.field(name, f"is {value:g}, must be {least} and {greatest}")
 
 
 RANGES = {
@@ -64,8 +64,7 @@ def read_options(request: translation_pb2.TranslateRequest, model: Model) -> dic
         InvalidRequest: a value is out of range, or contradicts another.
         UnsupportedOption: the model cannot do it.
     """
-    if request.priority:
-        raise unsupported(model, "priority", "is served first come, first served: leave it at 0")
+    check_priority(request.priority, model)
     fields = _prefix(request, model)
     if not request.HasField("options"):
         return fields
@@ -114,6 +113,18 @@ def max_length(options: Decode, source_tokens: int, model: Model) -> int:
     return max(1, min(bound, math.ceil(ratio * source_tokens) + offset))
 
 
+def check_priority(priority: int, model: Model) -> None:
+    """Refuse priorities, which this server has none of.
+
+    Raises:
+        InvalidRequest: it is out of range.
+        UnsupportedOption: it is not 0.
+    """
+    Range(-10, 10).check("priority", priority)
+    if priority:
+        raise unsupported(model, "priority", "is served first come, first served: leave it at 0")
+
+
 def need_attention(model: Model, field: str) -> None:
     """Refuse what only a model with attention can do.
 
@@ -153,7 +164,8 @@ def _check_hypotheses(options: Decode, sampling: Sampling | None) -> None:
         raise InvalidRequest.field("options.return_alternatives", "cannot be combined with sampling")
     if wanted > beam and not sampling and not options.return_alternatives:
         raise InvalidRequest.field(
-            "options.num_hypotheses", f"is {wanted}, must be at most beam_size ({beam}) without sampling"
+            "options.num_hypotheses",
+            f"is {wanted}, must be at most beam_size ({beam}) without sampling or alternatives",
         )
     if options.HasField("min_alternative_probability") and not options.return_alternatives:
         raise InvalidRequest.field("options.min_alternative_probability", "needs return_alternatives")

@@ -23,7 +23,6 @@ CODES = {
     "queue_full": StatusCode.RESOURCE_EXHAUSTED,
     "unavailable": StatusCode.UNAVAILABLE,
     "draining": StatusCode.UNAVAILABLE,
-    "unimplemented": StatusCode.UNIMPLEMENTED,
     "internal": StatusCode.INTERNAL,
 }
 

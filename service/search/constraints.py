@@ -68,7 +68,7 @@ class Constraints(Rows):
         return scores
 
     def _penalize(self, scores: Floats, said: Hypotheses, rows: Numbers) -> None:
-        """Multiply the log-probabilities of pieces that were said (Keskar et al. 2019, CTRL, 4.1; as CTranslate2)."""
+        """Multiply the log-probabilities of pieces that were said (after Keskar et al. 2019, CTRL, 4.1)."""
         if not len(rows):
             return
         length = said.length[rows]

@@ -39,10 +39,10 @@ SEARCH = (
         "num_hypotheses",
         "translations to return, best first; more than one of many lines needs --json",
         "1",
-        "1 … beam_size; with sampling 1 … the model's max_num_hypotheses",
+        "1 … beam_size; with sampling or return_alternatives 1 … the model's max_num_hypotheses",
     ),
-    Option("patience", "beam search goes on until patience times beam size hypotheses are finished", "1", "> 0"),
-    Option("length_penalty", "exponent of the GNMT length penalty; 0 is off", range="0 … 10"),
+    Option("patience", "beam search goes on until patience times beam size hypotheses are finished", "1", "> 0 … 1000"),
+    Option("length_penalty", "exponent of the GNMT length penalty; 0 is off", "1", "0 … 10"),
     Option("coverage_penalty", "weight of the GNMT coverage penalty; 0 is off", "0", "0 … 10"),
     Option(
         "use_shortlist",
@@ -76,9 +76,11 @@ CONSTRAINTS = (
     ),
     Option("max_length_ratio", "at most this many times the source's pieces", "2", "> 0 … 100"),
     Option("max_length_offset", "pieces added to the bound of the ratio", "10", "0 … the model's max_length"),
-    Option("repetition_penalty", "divides the scores of pieces already produced; 1 is off", "1", "> 0 … 10"),
+    Option(
+        "repetition_penalty", "multiplies the log-probabilities of pieces already produced; 1 is off", "1", "> 0 … 10"
+    ),
     Option("no_repeat_ngram_size", "produce no n-gram of this many pieces twice; 0 is off", "0", "0 … 100"),
-    Option("repetition_guard", "stop a translation that loops over the same pieces"),
+    Option("repetition_guard", "stop a translation that loops over the same pieces", "false"),
     Option("disable_unknown", "never produce the unknown symbol", "false"),
     Option("replace_unknowns", "replace unknown symbols by the source words that they attend to", "false"),
     Option("suppress_sequences", "pieces, separated by spaces, never to produce in this order; repeatable", "none"),

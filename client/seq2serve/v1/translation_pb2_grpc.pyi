@@ -20,7 +20,6 @@ is the same word in upper case, domain `seq2serve`, and a BadRequest where field
 | cancelled                                                         | CANCELLED           |
 | unauthenticated                                                   | UNAUTHENTICATED     |
 | permission_denied                                                 | PERMISSION_DENIED   |
-| unimplemented                                                     | UNIMPLEMENTED       |
 | internal                                                          | INTERNAL            |
 
 The time limit of a call is its gRPC deadline; without one the server's default holds. Every call is
