@@ -8,6 +8,7 @@ from pathlib import Path
 
 from export.errors import ExportError
 from export.exporter import Options, export
+from export.golden import FP32, MARGINS
 from models.checkpoint import RunError
 from models.data import DataError
 from models.tokenizer import VocabularyError
@@ -33,7 +34,10 @@ def _options() -> Options:
     parser.add_argument("run", type=Path, help="folder of a training run, or of a bundle")
     parser.add_argument("target", type=Path, metavar="MODEL_REPOSITORY/NAME", help="the version is a folder in it")
     parser.add_argument("--version", type=int, help="version to write (the next free one)")
-    parser.add_argument("--weights", choices=("fp16", "fp32"), default="fp16", help="stored as (%(default)s)")
+    parser.add_argument("--precision", choices=tuple(MARGINS), default=FP32, help="of the products (%(default)s)")
+    parser.add_argument(
+        "--weights", choices=("fp16", "fp32"), default="fp16", help="stored as, where they are not int8 (%(default)s)"
+    )
     parser.add_argument("--candidates", type=_number, default=16, help="best words that a step gives (%(default)s)")
     parser.add_argument("--max-source-tokens", type=_number, default=256, help="longest source in pieces (%(default)s)")
     parser.add_argument("--max-length", type=_number, default=256, help="longest target in pieces (%(default)s)")
@@ -45,6 +49,7 @@ def _options() -> Options:
         run=given.run,
         target=given.target,
         version=given.version,
+        precision=given.precision,
         half=given.weights == "fp16",
         candidates=given.candidates,
         limits=Limits(max_source_tokens=given.max_source_tokens, max_length=given.max_length),

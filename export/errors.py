@@ -4,7 +4,8 @@ ExportError
 ├── TargetError      the bundle cannot be put where it was asked to go
 ├── ConversionError  the model cannot be written as ONNX graphs
 ├── GoldenError      the recipe's golden sentences are no proof of a correct load
-└── ParityError      the served model does not compute what PyTorch computes
+├── ParityError      the served model does not compute what PyTorch computes
+└── QualityError     int8 translates worse
 """
 
 
@@ -26,3 +27,7 @@ class GoldenError(ExportError):
 
 class ParityError(ExportError):
     """Refuse graphs that differ from PyTorch."""
+
+
+class QualityError(ExportError):
+    """Refuse a precision that costs too much of the model's quality."""

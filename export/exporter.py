@@ -7,16 +7,17 @@ from pathlib import Path
 
 from export.convert import write_graphs
 from export.errors import ExportError
-from export.golden import golden_translations
-from export.manifest import VOCABULARY, describe, score_entries
+from export.golden import FP32, INT8, golden_translations
+from export.manifest import VOCABULARY, describe
 from export.origin import read_origin
 from export.parity import check_golden, check_graphs
 from export.place import choose_version, unfinished
+from export.quantized import quantize
+from export.scoring import score_texts
 from export.signature import Signature
 from export.weights import round_to_half
 from models.config import TextFile
 from models.data import read_pairs
-from models.evaluation import evaluate
 from service.bundle import MANIFEST, Limits, read_bundle
 
 log = logging.getLogger("export")
@@ -30,12 +31,13 @@ class Options:
     run: Path  # or the folder of a bundle
     target: Path  # MODEL_REPOSITORY/NAME
     version: int | None = None  # none: the next free one
-    half: bool = True  # store the weights as fp16
+    half: bool = True  # store the weights as fp16, where they are not int8
     candidates: int = 16
     limits: Limits = DEFAULT_LIMITS
     scores: tuple[Path, ...] = ()  # parallel texts to translate and score
     attribution: Path | None = None
     card: Path | None = None
+    precision: str = FP32  # of the products, or int8
 
 
 def export(options: Options) -> Path:
@@ -56,25 +58,22 @@ def export(options: Options) -> Path:
     if options.half:
         round_to_half(model)
     signature = Signature.of(model, options.candidates)
-    golden = golden_translations(model, tokenizer, data.golden, options.limits)
+    quantized = quantize(model) if options.precision == INT8 else None
+    served = quantized or model
+    golden = golden_translations(served, tokenizer, data.golden, options.limits, options.precision)
     with unfinished(options.target, version) as folder:
         _copy(tokenizer.path, folder / VOCABULARY)
         _copy(options.attribution, folder / "ATTRIBUTION.md")
         _copy(options.card, folder / "MODEL_CARD.md")
         log.info("writing the graphs")
-        write_graphs(model, signature, options.half, folder)
-        scores = list(origin.scores)
-        for path, pairs in texts:
-            log.info("translating the %d sentences of %s", len(pairs), path)
-            dataset = f"{path.parent.name}/{path.name}"
-            scores = [score for score in scores if score.dataset != dataset]  # a bundle may have been scored on it
-            scores += score_entries(evaluate(model, tokenizer, pairs), dataset)
-        name = options.target.name
-        manifest = describe(name, data, model, signature, options.limits, golden, scores, folder)
+        write_graphs(served, signature, options.half, folder)
+        scores = score_texts(texts, tokenizer, model, quantized, origin.scores)
+        name, precision = options.target.name, options.precision
+        manifest = describe(name, data, model, signature, options.limits, golden, scores, precision, folder)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
         log.info("comparing the serving code with PyTorch")
         bundle = read_bundle(folder)
-        parity = check_graphs(bundle, model)
+        parity = check_graphs(bundle, served)
         check_golden(bundle)
         log.info("largest difference %.1e, %d ties among candidates", parity.largest, parity.ties)
     return options.target / str(version)

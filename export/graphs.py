@@ -7,6 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from export.products import IntegerLinear, TransposedLinear
+from export.quantized import QuantizedLinear
 from models.attention import Memory
 from models.cells import Cell, GRUCell, LSTMCell, RNNCell
 from models.encoder import Encoder
@@ -19,29 +21,18 @@ SETTINGS = {"GRU": {"linear_before_reset": 1}}  # the reset gate comes after the
 def prepare(model: Seq2Seq) -> Seq2Seq:
     """Copy a model with its encoder as ONNX operators and every matrix in the layout that its product reads.
 
-    The output matrix stays as it is: the embeddings share it, and ONNX Runtime transposes it once, when it loads.
+    The output matrix of a float model stays as it is: the embeddings share it, and ONNX Runtime transposes it once,
+    when it loads.
     """
     prepared = copy.deepcopy(model).eval()
     prepared.encoder = cast(Encoder, OperatorEncoder(prepared.encoder))
-    for owner in list(prepared.decoder.modules()):
+    for owner in list(prepared.modules()):
         for name, child in list(owner.named_children()):
-            if isinstance(child, nn.Linear):
+            if isinstance(child, QuantizedLinear):
+                setattr(owner, name, IntegerLinear(child))
+            elif isinstance(child, nn.Linear) and child is not prepared.output:
                 setattr(owner, name, TransposedLinear(child))
     return prepared.requires_grad_(False)
-
-
-class TransposedLinear(nn.Module):
-    """Compute x W' + b from a stored W' (in, out), so that the graph holds a product and no transposition."""
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(linear.weight.detach().t().contiguous())
-        self.bias = linear.bias
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Map inputs (..., in) to (..., out)."""
-        product = torch.matmul(inputs, self.weight)
-        return product if self.bias is None else product + self.bias
 
 
 class OperatorLayer(nn.Module):

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import torch
 
-from export.golden import PRECISION
+from export.golden import INT8
 from export.signature import Signature
 from models.config import DataConfig
 from models.evaluation import Scores
@@ -38,6 +38,7 @@ def describe(
     limits: Limits,
     golden: Sequence[Golden],
     scores: Sequence[Score],
+    precision: str,
     folder: Path,
 ) -> Manifest:
     """Describe the bundle whose other files are all in `folder`."""
@@ -48,7 +49,7 @@ def describe(
         description=f"Translates {data.source_language} to {data.target_language}.",
         source_language=data.source_language,
         target_language=data.target_language,
-        architecture=_architecture(model),
+        architecture=_architecture(model, precision),
         special_ids=SpecialIds(pad=PAD_ID, unk=UNK_ID, bos=BOS_ID, eos=EOS_ID),
         vocabulary=Vocabulary(file=VOCABULARY, size=signature.vocabulary),
         limits=limits,
@@ -59,7 +60,7 @@ def describe(
             Graph(
                 name=role,
                 role=role,
-                precision=PRECISION,
+                precision=precision,
                 file=f"{role}.onnx",
                 inputs=signature.inputs(role),
                 outputs=signature.outputs(role),
@@ -82,7 +83,7 @@ def score_entries(scores: Scores, dataset: str) -> list[Score]:
     ]
 
 
-def _architecture(model: Seq2Seq) -> Architecture:
+def _architecture(model: Seq2Seq, precision: str) -> Architecture:
     config = model.config
     direction = "bidirectional" if config.bidirectional else "unidirectional"
     kind = "conditional " if config.conditional else ""
@@ -91,6 +92,7 @@ def _architecture(model: Seq2Seq) -> Architecture:
         f"{kind}{config.cell} decoder ({config.decoder_layers} x {config.decoder_hidden_size}), "
         f"{config.attention} attention ({config.attention_size}), "
         f"{'shared' if config.tie_embeddings else 'separate'} embeddings ({config.embedding_size})"
+        f"{', int8 products outside the encoder layers' if precision == INT8 else ''}"
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Architecture(cell=config.cell, attention=config.attention, parameters=parameters, summary=summary)

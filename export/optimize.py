@@ -40,7 +40,7 @@ def name_nodes(model: onnx_ir.Model) -> None:
 
 
 def store_weights(model: onnx_ir.Model, weights: Weights, file: WeightFile) -> None:
-    """Turn the weights from inputs into initializers kept in `file`, with a cast behind each that is stored as fp16.
+    """Turn the weights from inputs into initializers kept in `file`, with a cast behind each that is fp16 there.
 
     ONNX Runtime casts them once, when it loads.
     """
@@ -53,7 +53,7 @@ def store_weights(model: onnx_ir.Model, weights: Weights, file: WeightFile) -> N
             continue
         value.const_value = file.add(name, array)
         graph.register_initializer(value)
-        if file.half:
+        if value.const_value.dtype == onnx_ir.DataType.FLOAT16:
             value.type = onnx_ir.TensorType(onnx_ir.DataType.FLOAT16)
             _cast_back(graph, value)
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.errors import ParityError
+from export.golden import INT8
+from export.probe import Probe, Rounded, following
 from models.attention import Memory
 from models.seq2seq import Seq2Seq
 from service.bundle import Bundle
@@ -65,12 +67,17 @@ class Graphs:
         self.pad, self.vocabulary = manifest.special_ids.pad, manifest.vocabulary.size
         device, threads = Device("cpu"), available_cpus()
         self._sessions = {graph.role: open_session(bundle, graph, device, threads) for graph in manifest.graphs}
+        self._probes = {g.role: Probe(bundle.file(g.file)) for g in manifest.graphs if g.precision == INT8}
 
     def run(self, role: str, **feed: NDArray[numpy.generic]) -> Arrays:
         """Run one graph; gives its outputs by name."""
         session = self._sessions[role]
         names = [output.name for output in session.get_outputs()]
         return dict(zip(names, session.run(names, feed), strict=True))
+
+    def rounded(self, role: str, **feed: NDArray[numpy.generic]) -> Rounded:
+        """Tell what the integer products of one graph read; a graph in float has none."""
+        return self._probes[role].run(feed) if role in self._probes else {}
 
 
 @torch.no_grad()
@@ -88,9 +95,11 @@ def check_graphs(bundle: Bundle, model: Seq2Seq) -> Parity:
             lengths[0], lengths[1:2] = steps, 0  # the longest, and from two sentences up an empty slot
             ids = random.integers(graphs.pad + 1, graphs.vocabulary, (batch, steps))
             ids[numpy.arange(steps) >= lengths[:, None]] = graphs.pad
-            encoded = graphs.run("encoder", source_ids=ids, source_lengths=lengths)
-            memory, state = model.encode(torch.from_numpy(ids), torch.from_numpy(lengths))
+            feed = {"source_ids": ids, "source_lengths": lengths}
+            encoded = graphs.run("encoder", **feed)
             where = f"at B = {batch}, S = {steps}"
+            with following(model, graphs.rounded("encoder", **feed), TOLERANCE, f"encoder {where}"):
+                memory, state = model.encode(torch.from_numpy(ids), torch.from_numpy(lengths))
             real = (ids != graphs.pad)[:, :, None]  # what is beyond the lengths is never read
             for name, expected in zip(graphs.memory, memory, strict=False):
                 parity.compare(
@@ -127,11 +136,13 @@ def _check_steps(
         moved = tuple(
             torch.from_numpy(numpy.stack([own[name][b, p] for b, p in enumerate(parents)])) for name in graphs.state
         )
-        logits, state, alignment = model.step(torch.from_numpy(previous), moved, memory)
-        log_probabilities = torch.log_softmax(logits, dim=-1)
         where = f"at B = {batch}, S = {source_length}, W = {width}, step {number}"
         for role in ("step", "step_full"):
-            outputs = graphs.run(role, previous_ids=previous, parents=parents, **fixed, **own)
+            feed = {"previous_ids": previous, "parents": parents, **fixed, **own}
+            outputs = graphs.run(role, **feed)
+            with following(model, graphs.rounded(role, **feed), TOLERANCE, f"{role} {where}"):
+                logits, state, alignment = model.step(torch.from_numpy(previous), moved, memory)
+            log_probabilities = torch.log_softmax(logits, dim=-1)
             parity.compare(f"alignment of {role} {where}", outputs["alignment"], alignment)
             for name, expected in zip(graphs.state, state, strict=True):
                 parity.compare(f"next_{name} of {role} {where}", outputs[f"next_{name}"], expected)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from export.errors import ExportError
-from export.golden import PRECISION
+from export.golden import FP32
 from models.config import ModelConfig
 from models.greedy import default_max_length, greedy
 from models.seq2seq import Seq2Seq
@@ -31,10 +31,14 @@ def restore(folder: Path) -> tuple[Tokenizer, Seq2Seq]:
 
     Raises:
         BundleError: the bundle is not whole.
-        RestoreError: a weight is missing or has another shape, or the model is another one; names the weight.
+        RestoreError: a weight is missing or has another shape, or the model is another one; names the weight. Or the
+            bundle is not of full precision.
     """
     bundle = read_bundle(folder)
     manifest = bundle.manifest
+    precision = manifest.graph("step").precision
+    if precision != FP32:
+        raise RestoreError(f"{folder}: {precision} weights cannot be restored: export the run or its fp32 bundle again")
     weights = _rearranged(_stored(bundle))
     for residual in (False, True):  # the one choice of a recipe that neither weights nor manifest show
         config = _config(manifest, weights, residual)
@@ -121,4 +125,4 @@ def _translates_golden(model: Seq2Seq, manifest: Manifest) -> bool:
     sources = [golden.source_ids for golden in manifest.golden]
     limits = [min(manifest.limits.max_length, default_max_length(len(source))) for source in sources]
     outputs = greedy(model, sources, limits)
-    return all(ids == list(golden.outputs[PRECISION].ids) for ids, golden in zip(outputs, manifest.golden, strict=True))
+    return all(ids == list(golden.outputs[FP32].ids) for ids, golden in zip(outputs, manifest.golden, strict=True))

@@ -6,21 +6,20 @@ import logging
 import warnings
 from collections.abc import Iterator
 
-import numpy
 import onnx_ir
 import onnx_ir.passes
 import onnxscript.optimizer
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.errors import ConversionError
 from export.signature import Tensors
+from export.weights import Array
 
 OPSET = 20
 EXAMPLE = {"B": 3, "W": 2, "S": 5}  # all different, and none of them 1, which torch.export would take for a constant
 WRAPPED = "wrapped.model."  # what _Flat and the graphs put before a module's name
-Weights = dict[str, NDArray[numpy.float32]]
+Weights = dict[str, Array]
 
 
 class _Flat(nn.Module):

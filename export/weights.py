@@ -12,6 +12,7 @@ from torch import nn
 from export.errors import ConversionError
 
 ALIGNMENT = 64  # bytes; a cache line
+Array = NDArray[numpy.float32 | numpy.float16 | numpy.int8]
 
 
 def round_to_half(module: nn.Module) -> None:
@@ -34,20 +35,25 @@ class WeightFile:
 
     def __init__(self, path: Path, half: bool) -> None:
         self._path = path
-        self.half = half
-        self._places: dict[tuple[str, tuple[int, ...]], tuple[int, int]] = {}  # offset and length by content and shape
+        self._half = half
+        self._places: dict[tuple[str, onnx_ir.DataType, tuple[int, ...]], tuple[int, int]] = {}  # offset and length
         path.touch()
 
-    def add(self, name: str, array: NDArray[numpy.float32]) -> onnx_ir.ExternalTensor:
-        """Store an array and return the tensor that refers to it."""
-        data = numpy.ascontiguousarray(array, numpy.float16 if self.half else numpy.float32).tobytes()
-        key = hashlib.sha256(data).hexdigest(), array.shape
+    def add(self, name: str, array: Array) -> onnx_ir.ExternalTensor:
+        """Store an array and return the tensor that refers to it.
+
+        If `half`, numbers that fp16 holds exactly are stored as such: rounded weights are, scales of int8 ones are not.
+        """
+        if self._half and array.dtype == numpy.float32:
+            rounded = array.astype(numpy.float16)
+            array = rounded if numpy.array_equal(rounded, array) else array
+        data, kind = numpy.ascontiguousarray(array).tobytes(), onnx_ir.DataType.from_numpy(array.dtype)
+        key = hashlib.sha256(data).hexdigest(), kind, array.shape
         if key not in self._places:
             with self._path.open("ab") as file:
                 file.write(bytes(-file.tell() % ALIGNMENT))
                 self._places[key] = file.tell(), len(data)
                 file.write(data)
-        kind = onnx_ir.DataType.FLOAT16 if self.half else onnx_ir.DataType.FLOAT
         return onnx_ir.ExternalTensor(
             self._path.name,
             *self._places[key],

@@ -11,7 +11,7 @@ from models.seq2seq import Seq2Seq
 from models.tokenizer import EOS_ID, train_tokenizer
 from tests.unit.models.factories import lexicon_pairs, recipe
 
-GOLDEN = tuple(source for source, _ in lexicon_pairs(40, seed=2, longest=3))
+GOLDEN = tuple(source for source, _ in lexicon_pairs(100, seed=2, longest=3))
 # Sizes unlike each other, some of them no multiple of what a vector register holds.
 SIZES = {"embedding_size": 20, "encoder_hidden_size": 18, "decoder_hidden_size": 27, "attention_size": 12}
 

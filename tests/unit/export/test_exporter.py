@@ -1,6 +1,7 @@
 """A whole export: the bundle that it writes, and what is left when it is refused."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,12 @@ def options(run: Path) -> Options:
 
 @pytest.fixture(scope="module")
 def versions(options: Options) -> list[Path]:
-    """Export the same run twice."""
-    return [export(options), export(options)]
+    """Export a run, and then the bundle that it became."""
+    first = export(options)
+    return [first, export(replace(options, run=first))]
 
 
-def test_versions_count_up_and_have_the_same_bytes(options: Options, versions: list[Path]) -> None:
+def test_versions_count_up_and_bundle_exported_again_has_the_same_bytes(options: Options, versions: list[Path]) -> None:
     assert versions == [options.target / "1", options.target / "2"]
     first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in versions)
     assert first == second

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from export import golden
 from export.errors import GoldenError
-from export.golden import MARGIN, golden_translations, greedy
+from export.golden import FP32, INT8, MARGINS, golden_translations, greedy
 from models import greedy as reference
 from models.checkpoint import load_best
 from models.seq2seq import Seq2Seq
@@ -25,16 +24,18 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Seq2Seq, Tokenizer
     return model, tokenizer
 
 
-def test_translations_are_those_of_greedy_search(loaded: tuple[Seq2Seq, Tokenizer]) -> None:
+@pytest.mark.parametrize("precision", [FP32, INT8])
+def test_translations_are_those_of_greedy_search(loaded: tuple[Seq2Seq, Tokenizer], precision: str) -> None:
     model, tokenizer = loaded
-    kept = golden_translations(model, tokenizer, GOLDEN, LIMITS)
+    kept = golden_translations(model, tokenizer, GOLDEN, LIMITS, precision)
     assert len(kept) == 8
     for example in kept:
         assert [list(example.source_ids)] == tokenizer.encode([example.source])
-        output = example.outputs["fp32"]
+        assert example.outputs.keys() == {precision}
+        output = example.outputs[precision]
         assert [list(output.ids)] == reference.greedy(model, [example.source_ids], [LIMITS.max_length])
         assert output.text == tokenizer.decode([output.ids])[0]
-        assert example.margin >= MARGIN
+        assert example.margin >= MARGINS[precision]
 
 
 @torch.no_grad()
@@ -59,10 +60,10 @@ def test_close_calls_are_refused_by_name(
     model, tokenizer = loaded
     margins = {s: greedy(model, tokenizer.encode([s])[0], 12)[1] for s in GOLDEN[:5]}
     clearest = max(margins, key=lambda sentence: margins[sentence])
-    monkeypatch.setattr(golden, "MARGIN", margins[clearest])
-    assert [example.source for example in golden_translations(model, tokenizer, [clearest], LIMITS)] == [clearest]
+    monkeypatch.setitem(MARGINS, FP32, margins[clearest])
+    assert [example.source for example in golden_translations(model, tokenizer, [clearest], LIMITS, FP32)] == [clearest]
     with pytest.raises(GoldenError, match="1 golden sentences are clear-cut, 3 are needed") as refused:
-        golden_translations(model, tokenizer, list(margins), LIMITS)
+        golden_translations(model, tokenizer, list(margins), LIMITS, FP32)
     for sentence in margins.keys() - {clearest}:
         assert repr(sentence) in str(refused.value)
         assert repr(sentence) in caplog.text
@@ -71,4 +72,4 @@ def test_close_calls_are_refused_by_name(
 @pytest.mark.parametrize("sentence", ["", " ", "mira " * 40])
 def test_sentence_that_cannot_be_served_is_refused(loaded: tuple[Seq2Seq, Tokenizer], sentence: str) -> None:
     with pytest.raises(GoldenError, match="1 to 30 are allowed"):
-        golden_translations(*loaded, [sentence], LIMITS)
+        golden_translations(*loaded, [sentence], LIMITS, FP32)

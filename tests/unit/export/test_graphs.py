@@ -1,5 +1,6 @@
 """The graphs of every kind of model: what they compute, alone and in company, and how they are stored."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 from export.errors import ParityError
 from export.exporter import Options, export
+from export.golden import FP32, INT8
 from export.parity import Graphs, check_graphs
-from export.restore import restore
+from export.quantized import quantize
+from export.restore import RestoreError, restore
 from export.weights import round_to_half
 from models.checkpoint import load_best
 from models.seq2seq import Seq2Seq
@@ -26,14 +29,18 @@ pytestmark = pytest.mark.torch
 Array = NDArray[Any]
 # Every cell, and every choice of a recipe both ways; test_exporter.py has one more, like the model that ships.
 MODELS: dict[str, dict[str, Any]] = {
-    "rnn": {"cell": "rnn", "encoder_layers": 2, "decoder_layers": 2, "conditional": True},
+    "rnn-fp32": {"cell": "rnn", "encoder_layers": 2, "decoder_layers": 2, "conditional": True},
     "gru": {
         "cell": "gru", "bidirectional": False, "encoder_layers": 2, "residual": True, "embedding_size": 18,
         "tie_embeddings": False,
     },
-    "lstm": {"cell": "lstm", "bidirectional": False, "decoder_layers": 2, "residual": True, "conditional": True},
-    "lstm-fp32": {"cell": "lstm", "tie_embeddings": False},
+    "lstm": {"cell": "lstm", "decoder_layers": 2, "residual": True, "conditional": True},
 }  # fmt: skip
+TYPES = {
+    torch.float32: onnx.TensorProto.FLOAT, torch.float16: onnx.TensorProto.FLOAT16, torch.int8: onnx.TensorProto.INT8,
+}  # fmt: skip
+# In int8 one with both kinds of products; test_quantized.py has which models have which.
+EXPORTS = [*((name, FP32) for name in MODELS), ("lstm", INT8)]
 
 
 @dataclass
@@ -44,19 +51,22 @@ class Exported:
     graphs: Graphs
     model: Seq2Seq
     half: bool
+    precision: str
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=EXPORTS, ids="-".join)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """Export a model; that alone proves parity with PyTorch and golden translations by the serving code."""
     folder = tmp_path_factory.mktemp("export")
-    run = make_run(folder / "run", MODELS[request.param])
-    half = not request.param.endswith("fp32")
-    bundle = read_bundle(export(Options(run, folder / "repository" / "en-de", half=half, candidates=7)))
+    name, precision = request.param
+    run = make_run(folder / "run", MODELS[name])
+    half = not name.endswith("fp32")
+    options = Options(run, folder / "repository" / "en-de", half=half, candidates=7, precision=precision)
+    bundle = read_bundle(export(options))
     _, _, model, _ = load_best(run, torch.device("cpu"))
     if half:
         round_to_half(model)
-    return Exported(bundle, Graphs(bundle), model, half)
+    return Exported(bundle, Graphs(bundle), quantize(model) if precision == INT8 else model, half, precision)
 
 
 def sources(count: int, length: int, seed: int = 1) -> tuple[Array, Array]:
@@ -104,7 +114,7 @@ def test_encoder_row_has_the_same_bits_alone(exported: Exported, length: int) ->
 
 
 @pytest.mark.parametrize("role", ["step", "step_full"])
-@pytest.mark.parametrize("width", [1, 4])
+@pytest.mark.parametrize("width", [1, 5])
 def test_step_row_has_the_same_bits_alone(exported: Exported, role: str, width: int) -> None:
     graphs = exported.graphs
     ids, lengths = sources(64, 24)
@@ -150,29 +160,41 @@ def test_padding_and_empty_slots_are_clean(exported: Exported) -> None:
 
 
 def test_another_model_is_noticed(exported: Exported) -> None:
-    other = type(exported.model)(exported.model.config, 46, 0)
-    other.load_state_dict(exported.model.state_dict())
-    check_graphs(exported.bundle, other.eval())
+    other = copy.deepcopy(exported.model)
+    check_graphs(exported.bundle, other)
     with torch.no_grad():
-        other.decoder.cell.recurrent.weight[0, 0] += 0.1
+        other.decoder.cell.recurrent.weight[0, 0] += 16 if exported.precision == INT8 else 0.1
     with pytest.raises(ParityError, match=r"step at B = \d+, S = \d+, W = \d+, step \d+ differs from PyTorch by"):
         check_graphs(exported.bundle, other)
 
 
+def stored_as(name: str, parameter: torch.Tensor, half: bool) -> torch.dtype:
+    """Return the type of a stored weight; scales of integer columns are too small for fp16."""
+    if parameter.dtype == torch.int8 or name.endswith(".scale"):
+        return parameter.dtype
+    return torch.float16 if half else torch.float32
+
+
 def test_weights_are_stored_once(exported: Exported) -> None:
     places: dict[str, tuple[str, ...]] = {}
+    types: dict[str, int] = {}
     for graph in exported.bundle.manifest.graphs:
         proto = onnx.load(exported.bundle.file(graph.file), load_external_data=False)
         for tensor in proto.graph.initializer:
             if tensor.external_data:
                 place = tuple(entry.value for entry in tensor.external_data)
                 assert places.setdefault(tensor.name, place) == place
-                assert tensor.data_type == (onnx.TensorProto.FLOAT16 if exported.half else onnx.TensorProto.FLOAT)
+                types[tensor.name] = tensor.data_type
             else:
                 assert numpy.prod(tensor.dims) <= 4, f"{tensor.name} is a weight inside {graph.file}"
     assert len(set(places.values())) == len(places)
     stored = sum(int(length) for _, _, length in places.values())
-    assert stored == (2 if exported.half else 4) * sum(parameter.numel() for parameter in exported.model.parameters())
+    expected = {
+        name: stored_as(name, parameter, exported.half) for name, parameter in exported.model.named_parameters()
+    }
+    assert stored == sum(expected[name].itemsize * p.numel() for name, p in exported.model.named_parameters())
+    assert all(types[name] == TYPES[expected[name]] for name in types.keys() & expected.keys())
+    assert set(types.values()) == {TYPES[dtype] for dtype in expected.values()}
     assert exported.bundle.manifest.files["weights.bin"].bytes <= stored + 64 * len(places)
 
 
@@ -190,7 +212,33 @@ def test_casts_and_transpositions_fold_at_load(exported: Exported, tmp_path: Pat
         assert {node.domain for node in onnx.load(exported.bundle.file(graph.file)).graph.node} == {""}
 
 
+def test_integer_products_are_those_of_the_operators(exported: Exported) -> None:
+    """An int8 graph holds 7-bit matrices, each behind unsigned numbers of a fixed step; a float graph holds none."""
+    manifest = exported.bundle.manifest
+    assert ("int8 products" in manifest.architecture.summary) == (exported.precision == INT8)
+    for graph in manifest.graphs:
+        model = onnx.load(exported.bundle.file(graph.file))
+        constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+        nodes = {node.output[0]: node for node in model.graph.node}
+        products = [node for node in nodes.values() if node.op_type == "MatMulInteger"]
+        assert graph.precision == exported.precision
+        assert bool(products) == (exported.precision == INT8)
+        assert not [node for node in nodes.values() if node.op_type == "DynamicQuantizeLinear"]
+        for node in products:
+            rounded, weight, zero_point = node.input
+            assert constants[weight].dtype == numpy.int8
+            assert numpy.abs(constants[weight]).max() == 64
+            assert constants[zero_point] == 128
+            assert nodes[rounded].op_type == "QuantizeLinear"
+            assert constants[nodes[rounded].input[1]].shape == ()
+            assert nodes[rounded].input[2] == zero_point
+
+
 def test_bundle_gives_the_model_back(exported: Exported) -> None:
+    if exported.precision == INT8:
+        with pytest.raises(RestoreError, match="int8 weights cannot be restored: export the run or its fp32 bundle"):
+            restore(exported.bundle.path)
+        return
     _, restored = restore(exported.bundle.path)
     config = exported.model.config
     dropout = {name: getattr(config, name) for name in type(config).model_fields if name.endswith("dropout")}

@@ -1,4 +1,7 @@
-"""A bundle replaces the run that it came from, or is refused; test_graphs.py restores every kind of model."""
+"""Which bundles are refused as the origin of an export.
+
+test_graphs.py restores every kind of model, test_exporter.py exports a restored one.
+"""
 
 import hashlib
 import json
@@ -36,13 +39,6 @@ def rewrite(bundle: Path, name: str, content: bytes) -> None:
 def copy(bundle: Path, folder: Path) -> Path:
     """Copy a bundle, to be damaged."""
     return Path(shutil.copytree(bundle, folder / "1"))
-
-
-def test_bundle_exported_again_has_the_same_bytes(bundle: Path, tmp_path: Path) -> None:
-    """A bundle, too, can be exported."""
-    again = export(Options(bundle, tmp_path / "en-de", candidates=7))
-    first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (bundle, again))
-    assert first == second
 
 
 def test_vocabulary_comes_with_the_model(bundle: Path) -> None:

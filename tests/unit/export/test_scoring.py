@@ -1,0 +1,55 @@
+"""Which scores a bundle records, and what int8 may cost."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from export import scoring
+from export.errors import QualityError
+from export.scoring import score_texts
+from models.evaluation import Scores
+from models.seq2seq import Seq2Seq
+from models.tokenizer import Tokenizer
+from service.bundle import Score
+
+pytestmark = pytest.mark.torch
+
+TEXTS = [(Path("/data/own/test.tsv"), [("mira", "luto")])]
+EARLIER = [
+    Score(metric="BLEU", value=11, dataset="own/test.tsv"),
+    Score(metric="BLEU", value=12, dataset="valid.tsv (in training)"),
+]
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, full: float, quantized: float | None) -> dict[str, float]:
+    """Score stand-ins for models; gives BLEU by dataset."""
+
+    def evaluate(model: float, tokenizer: object, pairs: Sequence[tuple[str, str]]) -> Scores:
+        assert pairs == TEXTS[0][1]
+        return Scores(bleu=model, chrf=50, bleu_signature="b", chrf_signature="c", hypotheses=())
+
+    monkeypatch.setattr(scoring, "evaluate", evaluate)
+    models = (cast(Seq2Seq, full), cast("Seq2Seq | None", quantized))
+    scores = score_texts(TEXTS, cast(Tokenizer, None), *models, EARLIER)
+    return {score.dataset: score.value for score in scores if score.metric == "BLEU"}
+
+
+def test_float_model_replaces_its_earlier_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert recorded(monkeypatch, 30, None) == {"own/test.tsv": 30, "valid.tsv (in training)": 12}
+
+
+def test_int8_model_has_its_own_score_and_names_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    assert recorded(monkeypatch, 30, 29.6) == {"own/test.tsv": 29.6, "valid.tsv (in training) (in fp32)": 12}
+    assert "BLEU on own/test.tsv: fp32 30.00, int8 29.60" in caplog.text
+
+
+def test_int8_that_costs_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        QualityError, match=r"own/test.tsv: fp32 30.00, int8 29.40; it may lose 0.5: .*--precision fp32"
+    ):
+        recorded(monkeypatch, 30, 29.4)
