@@ -17,10 +17,10 @@ _PLACEHOLDER = re.compile(
     r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[#+-]?\d*(?:\.\d+)?(?:hh?|ll?|[Lzjt])?[diouxXeEfFgGcrsap@](?!\w)"
 )
 _JOINERS = r"[.,:/'\u2019\u2013-]"
-# Digits, and what joins digits; not the digits of a word (B2B, 3rd, 5kg).
+# Digits, and what joins digits; not the digits of a word (B2B, 3rd, 5kg), which are matched so as to be passed over.
 _NUMBER = re.compile(
     rf"(?:(?<![\w.,:/'\u2019)-])[+\u2212-]|(?<!\w)(?<!\w[-.])(?<!\d{_JOINERS}))"
-    rf"\d++(?:{_JOINERS}\d++|[\u00a0\u202f]\d{{3}}(?!\d))*+(?!\w|[-.,]?[^\W\d])"
+    rf"\d++(?:{_JOINERS}\d++|[\u00a0\u202f]\d{{3}}(?!\d))*+(?:(?P<whole>(?!\w|[-.,]?[^\W\d]))|)"
 )
 _CLAUSE_ENDS = frozenset(".,;:!?\u2026")
 
@@ -50,4 +50,4 @@ def placeholders(text: str) -> Iterator[Span]:
 
 def numbers(text: str) -> Iterator[Span]:
     """Find numbers, with the signs that belong to them: 7, -3.5, 1,250.50, 10:30, 2024-05-12, 555-1234."""
-    return (match.span() for match in _NUMBER.finditer(text))
+    return (match.span() for match in _NUMBER.finditer(text) if match["whole"] is not None)

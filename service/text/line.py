@@ -10,6 +10,8 @@ from service.text.links import Weights, rows, share
 from service.text.pieces import Pieces, Span
 from service.text.words import Word, tokens, words
 
+NO_ITEM = -1
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -18,6 +20,7 @@ class Unit:
     text: str
     gap: str
     words: bool = False  # the text is any number of words, not one
+    item: int = NO_ITEM  # the index of the one that it is the text of
 
     @property
     def is_mark(self) -> bool:
@@ -48,13 +51,18 @@ def line(target: Pieces, weights: Weights, whole: Sequence[Span]) -> Line:
     return Line(units, rows(weights, share(target, [token.span for token in found])), target.text[ends[-1] :])
 
 
-def separation(mass: Weights, before: NDArray[numpy.bool_], after: NDArray[numpy.bool_]) -> NDArray[numpy.float64]:
+def sums(mass: Weights) -> NDArray[numpy.float64]:
+    """Sum the weights (U, N) of units over the first 0 … N source tokens, (U, N + 1)."""
+    return numpy.pad(mass.cumsum(axis=1, dtype=numpy.float64), ((0, 0), (1, 0)))
+
+
+def separation(before: NDArray[numpy.float64], after: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
     """Score the U + 1 places between units as the one that divides the source in two.
 
-    The score of a place is the weight (U, N) that units ahead of it give to the source tokens `before` (N,), and
-    units behind it to those `after`.
+    The score of a place is the weight that units ahead of it give to the source's first part, `before` (U,), and units
+    behind it to the second, `after` (U,).
     """
-    ahead = numpy.concatenate([[0.0], mass[:, before].sum(axis=1, dtype=numpy.float64).cumsum()])
-    behind = numpy.concatenate([[0.0], mass[:, after].sum(axis=1, dtype=numpy.float64).cumsum()])
+    ahead = numpy.pad(before.cumsum(), (1, 0))
+    behind = numpy.pad(after.cumsum(), (1, 0))
     scores: NDArray[numpy.float64] = ahead + behind[-1] - behind
     return scores

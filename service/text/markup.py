@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy
 from numpy.typing import NDArray
 
-from service.text.line import Line, separation
+from service.text.line import Line, separation, sums
 from service.text.notice import Notice
+from service.text.pieces import Span
 from service.text.placement import LEAST_WEIGHT, SourceTokens, ahead_of_marks
 from service.text.tags import Tag, pairs
 
@@ -42,7 +43,7 @@ def wrap(line: Line, tags: Sequence[Tag], source: SourceTokens) -> tuple[list[No
     """
     nodes = _tree(tags)
     wrapper = _Wrapper(line, source)
-    wrapper.place(nodes, 0, len(line.units), numpy.ones(len(source.tokens), bool))
+    wrapper.place(nodes, 0, len(line.units), (0, len(source.tokens)))
     return nodes, wrapper.notices
 
 
@@ -69,14 +70,17 @@ class _Wrapper:
         self._line = line
         self._source = source
         self._mass = line.weights @ source.share  # (U, N)
+        self._upto = sums(self._mass)
+        self._best = self._mass.argmax(axis=1) if source.tokens else numpy.zeros(len(line.units), numpy.int64)
         self._marks = numpy.array([unit.is_mark for unit in line.units], bool)
         self._texts = [unit.text for unit in line.units]
         self._tokens = source.tokens
         self._starts = numpy.array([token.start for token in source.tokens], numpy.int64)
         self._ends = numpy.array([token.end for token in source.tokens], numpy.int64)
+        self._source_marks = [token.is_mark for token in source.tokens]
 
-    def place(self, nodes: list[Node], low: int, high: int, around: NDArray[numpy.bool_]) -> None:
-        """Place nodes among units low … high - 1, which stand for the tokens `around` (N,)."""
+    def place(self, nodes: list[Node], low: int, high: int, around: Span) -> None:
+        """Place nodes among units low … high - 1, which stand for the tokens `around`: the first, and one behind."""
         free = numpy.zeros(len(self._texts), bool)
         free[low:high] = True
         gaps = numpy.zeros(len(self._texts) + 1, bool)
@@ -84,9 +88,10 @@ class _Wrapper:
         single = []
         for node in nodes:
             inside = self._inside(node)
-            run = self._run(inside, around, free) if inside.any() else None
+            holds = inside[0] < inside[1]
+            run = self._run(inside, around, free) if holds else None
             if run is None:
-                single.append((node, bool(inside.any())))
+                single.append((node, holds))
             else:
                 node.start, node.end = run
                 free[slice(*run)] = False
@@ -97,22 +102,23 @@ class _Wrapper:
             _collapse(node)
         nodes.sort(key=lambda node: (node.start, node.end, node.order))
 
-    def _inside(self, node: Node) -> NDArray[numpy.bool_]:
-        end = node.close.position if node.close else node.open.position
-        return (self._starts < end) & (self._ends > node.open.position) & (node.close is not None)
+    def _inside(self, node: Node) -> Span:
+        """Find the tokens that a pair holds."""
+        if not node.close:
+            return 0, 0
+        first = numpy.searchsorted(self._ends, node.open.position, side="right")
+        return int(first), int(numpy.searchsorted(self._starts, node.close.position))
 
-    def _run(
-        self, inside: NDArray[numpy.bool_], around: NDArray[numpy.bool_], free: NDArray[numpy.bool_]
-    ) -> tuple[int, int] | None:
+    def _run(self, inside: Span, around: Span, free: NDArray[numpy.bool_]) -> Span | None:
         units = numpy.flatnonzero(free)
         if not units.size:
             return None
-        if (inside >= around).all() and units[-1] - units[0] + 1 == units.size:
+        if inside[0] <= around[0] and inside[1] >= around[1] and units[-1] - units[0] + 1 == units.size:
             return int(units[0]), int(units[-1]) + 1
-        weight = self._mass[:, inside].sum(axis=1, dtype=numpy.float64)
-        total = self._mass.sum(axis=1, dtype=numpy.float64)
+        weight = self._upto[:, inside[1]] - self._upto[:, inside[0]]
+        total = self._upto[:, -1]
         score = numpy.divide(weight, total, out=numpy.zeros_like(weight), where=total > 0) - 0.5
-        only_marks = all(self._tokens[n].is_mark for n in numpy.flatnonzero(inside))
+        only_marks = all(self._source_marks[slice(*inside)])
         if not only_marks:
             score[self._marks] = MARK_SCORE
         start, end = _greatest_run(numpy.where(free, score, -len(score) - 1.0))
@@ -123,26 +129,30 @@ class _Wrapper:
                 return None
             end = start + 1
         # A mark at either end belongs to the run if it did in the source.
-        first, last = (self._tokens[n].text for n in numpy.flatnonzero(inside)[[0, -1]])
+        first, last = self._tokens[inside[0]].text, self._tokens[inside[1] - 1].text
         if end < len(free) and free[end] and self._marks[end] and self._texts[end] == last:
             end += 1
         if start > 0 and free[start - 1] and self._marks[start - 1] and self._texts[start - 1] == first:
             start -= 1
         # The end of all that is around belongs to the run, too, whatever mark it has become.
-        if end == units[-1] and self._marks[end] and inside[numpy.flatnonzero(around)[-1]]:
+        if end == units[-1] and self._marks[end] and inside[0] < around[1] <= inside[1]:
             end += 1
         return start, end
 
     def _gap(self, node: Node, lost: bool, gaps: NDArray[numpy.bool_]) -> int:
         """Choose the place of a node without units among the allowed ones, (U + 1,)."""
         position = node.open.position
-        before, after = self._starts < position, self._ends > position
-        scores = numpy.where(gaps, separation(self._mass, before, after), -1.0)
+        before, after = (
+            int(numpy.searchsorted(self._starts, position)),
+            int(numpy.searchsorted(self._ends, position, side="right")),
+        )
+        scores = separation(self._upto[:, before], self._upto[:, -1] - self._upto[:, after])
+        scores = numpy.where(gaps, scores, -1.0)
         glued = node.glued if node.glued[0] != node.glued[1] else (True, True)
         near = []
-        if glued[0] and before.any() and (unit := self._aligned(int(numpy.flatnonzero(before)[-1]))) is not None:
+        if glued[0] and before and (unit := self._aligned(before - 1)) is not None:
             near.append(unit + 1)
-        if glued[1] and after.any() and (unit := self._aligned(int(numpy.flatnonzero(after)[0]))) is not None:
+        if glued[1] and after < len(self._tokens) and (unit := self._aligned(after)) is not None:
             near.append(unit)
         near = [gap for gap in near if gaps[gap]]
         if lost or (not near and self._tokens):
@@ -151,7 +161,7 @@ class _Wrapper:
             self.notices.append(Notice("not_transferred", message, FIELD))
         if near:
             return max(near, key=lambda gap: float(scores[gap]))
-        gap = ahead_of_marks(self._line, int(scores.argmax()), int(before.sum()), self._source)
+        gap = ahead_of_marks(self._line, int(scores.argmax()), before, self._source)
         return gap if gaps[gap] else int(scores.argmax())
 
     def _aligned(self, token: int) -> int | None:
@@ -162,7 +172,7 @@ class _Wrapper:
         if not alike.any():
             return None
         column = numpy.where(alike, self._mass[:, token], 0.0)
-        favouring = (self._mass.argmax(axis=1) == token) & (column > 0)
+        favouring = (self._best == token) & (column > 0)
         unit = int(numpy.where(favouring, column + 1, column).argmax())
         return unit if favouring[unit] or column[unit] >= LEAST_WEIGHT else None
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 import numpy
 from numpy.typing import NDArray
 
-from service.text.line import Line, Unit, separation
+from service.text.line import NO_ITEM, Line, Unit, separation, sums
 from service.text.links import Weights
 from service.text.notice import Notice
 from service.text.pieces import Span
 from service.text.protect import Item
 from service.text.words import Word
 
-NOWHERE = -1
 LEAST_WEIGHT = 0.15  # below it a unit is not taken for the translation of a token that no unit favours
 _DIGITS = re.compile(r"\d+")
 
@@ -34,7 +33,7 @@ def stand_ins(text: str, plain: str, items: Sequence[Item]) -> list[Span]:
 
 
 def place(line: Line, items: Sequence[Item], source: SourceTokens) -> tuple[Line, list[Notice]]:
-    """Put each item in place of the units that align to its stand-in, exactly once.
+    """Put each item in place of the units that align to its stand-in, exactly once; those that touched touch again.
 
     A unit aligns to the source token that it gives the greatest weight, and a unit that reads like the stand-in is
     believed even where the attention is elsewhere. An item that nothing aligns to goes where it divides the target
@@ -43,45 +42,49 @@ def place(line: Line, items: Sequence[Item], source: SourceTokens) -> tuple[Line
     """
     if not items:
         return line, []
-    columns = [next(n for n, token in enumerate(source.tokens) if token.span == item.span) for item in items]
+    numbers = {token.span: number for number, token in enumerate(source.tokens)}
+    columns = [numbers[item.span] for item in items]
     owners = _owners(line, items, columns, source)
     stand_ins = {source.tokens[column].text for item, column in zip(items, columns, strict=True) if not item.in_place}
     units: list[Unit] = []
     weights: list[Weights] = []
     for index, unit in enumerate(line.units):
         owner = owners[index]
-        if owner == NOWHERE:
+        if owner == NO_ITEM:
             if unit.text not in stand_ins:  # else the model said it twice
                 units.append(unit)
                 weights.append(line.weights[index])
         elif index == 0 or owners[index - 1] != owner:
-            units.append(Unit(items[owner].text, unit.gap, items[owner].words))
+            units.append(Unit(items[owner].text, unit.gap, items[owner].words, int(owner)))
             weights.append(line.weights[owners == owner].mean(axis=0))
     placed = Line(units, numpy.array(weights, numpy.float32).reshape(len(units), len(source.share)), line.tail)
-    dropped = [(item, columns[index]) for index, item in enumerate(items) if index not in owners]
-    return _insert(placed, [pair for pair in dropped if not pair[0].words], source), [_notice(i) for i, _ in dropped]
+    dropped = [index for index in range(len(items)) if index not in owners]
+    placed = _insert(placed, items, [index for index in dropped if not items[index].words], columns, source)
+    return replace(placed, units=_touching(placed.units, items)), [_notice(items[index]) for index in dropped]
 
 
 def _owners(line: Line, items: Sequence[Item], columns: Sequence[int], source: SourceTokens) -> NDArray[numpy.int64]:
     """Tell which item each unit gives way to, (U,)."""
-    owners = numpy.full(len(line.units), NOWHERE)
+    owners = numpy.full(len(line.units), NO_ITEM)
     if not line.units:
         return owners
     mass = line.weights @ source.share
     marks = numpy.array([unit.is_mark for unit in line.units])
-    aligned = numpy.where((mass.max(axis=1) > 0) & ~marks, mass.argmax(axis=1), NOWHERE)
+    aligned = numpy.where((mass.max(axis=1) > 0) & ~marks, mass.argmax(axis=1), NO_ITEM)
     reads = numpy.array([[unit.text == source.tokens[column].text for unit in line.units] for column in columns])
     # A unit that reads like another item's stand-in is left to that one.
     aligns = (aligned[None] == numpy.array(columns)[:, None]) & ~reads.any(axis=0)
     score = numpy.where(reads | aligns, mass[:, columns].T + reads, 0.0)
-    for flat in numpy.argsort(-score, axis=None, kind="stable"):
-        item, unit = divmod(int(flat), len(line.units))
-        if score[item, unit] > 0 and owners[unit] == NOWHERE and item not in owners:
+    found: set[int] = set()
+    for flat in numpy.argsort(-score, axis=None, kind="stable").tolist():
+        item, unit = divmod(flat, len(line.units))
+        if item not in found and owners[unit] == NO_ITEM and score[item, unit] > 0:
             owners[unit] = item
+            found.add(item)
     for item, column in enumerate(columns):
         taken = numpy.flatnonzero(owners == item)
         if not taken.size and items[item].words:
-            weight = numpy.where((owners == NOWHERE) & ~marks, mass[:, column], 0.0)
+            weight = numpy.where((owners == NO_ITEM) & ~marks, mass[:, column], 0.0)
             if weight.max() >= LEAST_WEIGHT:
                 owners[weight.argmax()] = item
         elif taken.size and not reads[item, taken[0]]:
@@ -93,7 +96,7 @@ def _extend(
     owners: NDArray[numpy.int64], item: int, start: int, aligns: NDArray[numpy.bool_], marks: NDArray[numpy.bool_]
 ) -> None:
     """Give an item the units on both sides of `start` that align to it too, with single marks between them."""
-    free = owners == NOWHERE
+    free = owners == NO_ITEM
     for step in (-1, 1):
         end = start
         for unit in range(start + step, -1 if step < 0 else len(owners), step):
@@ -104,24 +107,44 @@ def _extend(
         owners[min(start, end) : max(start, end) + 1] = item
 
 
-def _insert(line: Line, dropped: Sequence[tuple[Item, int]], source: SourceTokens) -> Line:
-    """Put items where they divide the units as their tokens divide the source."""
-    mass = line.weights @ source.share
-    numbers = numpy.arange(len(source.tokens))
-    places = [
-        ahead_of_marks(line, int(separation(mass, numbers < column, numbers > column).argmax()), column + 1, source)
-        for _, column in dropped
-    ]
+def _insert(
+    line: Line, items: Sequence[Item], dropped: Sequence[int], columns: Sequence[int], source: SourceTokens
+) -> Line:
+    """Put the items `dropped` beside those that they touched, or where they divide the units like the source."""
+    upto = sums(line.weights @ source.share)
+    starts = {unit.item: at for at, unit in enumerate(line.units) if unit.item != NO_ITEM}
+    ends = {item: at + 1 for item, at in starts.items()}
+    for index in dropped:
+        column = columns[index]
+        if items[index].joined and index - 1 in ends:
+            at = ends[index - 1]
+        elif index + 1 in starts and items[index + 1].joined:
+            at = starts[index + 1]
+        else:
+            at = int(separation(upto[:, column], upto[:, -1] - upto[:, column + 1]).argmax())
+            at = ahead_of_marks(line, at, column + 1, source)
+        ends[index] = at
     units = list(line.units)
     weights = list(line.weights)
     # From the back, so that earlier places stay where they are; at the same place the later item is put in first.
-    for (item, column), at in sorted(zip(dropped, places, strict=True), key=lambda pair: (-pair[1], -pair[0][1])):
+    for index in sorted(dropped, key=lambda index: (ends[index], index), reverse=True):
+        item, at, only = items[index], ends[index], source.share[:, columns[index]]
         if at < len(units) and not units[at].gap and not units[at].is_mark:
             units[at] = replace(units[at], gap=" ")
-        units.insert(at, Unit(item.text, " " if at else "", item.words))
-        only = source.share[:, column]
+        units.insert(at, Unit(item.text, " " if at else "", item.words, index))
         weights.insert(at, only / max(float(only.sum()), 1.0))
     return Line(units, numpy.array(weights, numpy.float32).reshape(len(units), len(source.share)), line.tail)
+
+
+def _touching(units: Sequence[Unit], items: Sequence[Item]) -> list[Unit]:
+    """Close the gaps between items that touched in the source."""
+    before = NO_ITEM
+    closed = []
+    for unit in units:
+        joined = unit.item != NO_ITEM and items[unit.item].joined and before == unit.item - 1
+        closed.append(replace(unit, gap="") if joined else unit)
+        before = unit.item
+    return closed
 
 
 def ahead_of_marks(line: Line, place: int, following: int, source: SourceTokens) -> int:

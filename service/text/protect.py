@@ -9,14 +9,14 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import accumulate, chain, count
 
-from service.text import entities, glossary
+from service.text.matches import Match, find, term_field
 from service.text.notice import Notice
 from service.text.options import TextOptions
 from service.text.pieces import Span
 from service.text.sentences import Segment
-from service.text.tags import Bare, Tag, strip
+from service.text.tags import Bare, Tag, pairs, strip
 from service.text.words import Word, words
 
 STAND_INS = (84, 93, 61, 38, 22, 57, 49, 66, 97, 36, 62, 88, 53, 71, 44, 95)  # far apart, most often copied first
@@ -32,6 +32,8 @@ class Item:
     field: str  # of the request, that asked for it
     words: bool = False  # `text` is words of the target language, not one unbreakable word
     in_place: bool = False  # `plain` shows the source as it was, no stand-in
+    joined: bool = False  # it touched the item before; the space between their stand-ins was put in
+    original: str = ""  # what it was in the source, with the tags inside of it
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Protected:
 
     plain: str
     items: tuple[Item, ...]
-    tags: tuple[Tag, ...]  # at positions of `plain`
+    tags: tuple[Tag, ...]  # at positions of `plain`, in order
     words: tuple[Word, ...]  # of the original text, at its positions
     spans: tuple[Span, ...]  # where each of `words` is in `plain`
     replace_unknowns: bool = False
@@ -54,49 +56,44 @@ class Protected:
     @property
     def original(self) -> str:
         """Return the source text with all that was taken out of it."""
-        changes = [(tag.position, tag.position, tag.text) for tag in self.tags]
-        changes += [(*item.span, item.text) for item in self.items if not item.words]
-        text, done = "", 0
+        changes = [(tag.position, tag.position + tag.spaced, tag.text) for tag in self.tags if not tag.inside]
+        for item in self.items:
+            start, end = item.span
+            changes += [(start - 1, start, "")] if item.joined else []
+            changes.append((start, end, item.original))
+        parts, done = [], 0
         for start, end, shown in sorted(changes, key=lambda change: change[:2]):
-            text += self.plain[done:start] + shown
+            parts += [self.plain[done:start], shown]
             done = max(done, end)
-        return text + self.plain[done:]
-
-
-@dataclass(frozen=True)
-class _Match:
-    span: Span  # in the text without tags
-    text: str
-    field: str
-    words: bool = False
+        return "".join(parts) + self.plain[done:]
 
 
 def protect(text: str, options: TextOptions) -> Protected:
     """Take out of a source text what `options` asks for.
 
     Where matches overlap, the longest wins. A glossary term that is nowhere gets the notice `glossary_unused`.
+
+    Raises:
+        TooMuch: there are too many tags.
     """
     bare = strip(text) if options.tags else Bare(text, list(range(len(text))), [])
-    matches = list(_matches(bare.text, options))
-    used = {match.field for match in matches}
+    matches, unused = find(bare.text, options)
     notices = [
-        Notice("glossary_unused", f"The source does not hold the term {term.source!r}.", _term_field(index))
-        for index, term in enumerate(options.glossary)
-        if _term_field(index) not in used
+        Notice("glossary_unused", f"The source does not hold the term {options.glossary[i].source!r}.", term_field(i))
+        for i in unused
     ]
-    protected = _substitute(text, bare, _longest(matches, len(bare.text)))
+    protected = _substitute(text, bare, matches)
     return replace(protected, replace_unknowns=options.replace_unknowns, notices=tuple(notices))
 
 
 def cut(protected: Protected, segments: Sequence[Segment]) -> list[Protected]:
     """Cut at the segments that `plain` was split into, one part for the text of each.
 
-    Positions of `words` stay those of the whole text. The notices go to the first part.
+    Positions of `words` stay those of the whole text. The notices go to the first part. A stand-in that is cut stays
+    with the first of its parts; a glossary term that is cut is left to the model, with the notice `not_transferred`.
     """
     parts: list[Protected] = []
-    start = 0
-    firsts = [span[0] for span in protected.spans]
-    item_starts = [item.span[0] for item in protected.items]
+    start = done = 0
     positions = [tag.position for tag in protected.tags]
     for segment in segments:
         end = start + len(segment.text)
@@ -107,61 +104,82 @@ def cut(protected: Protected, segments: Sequence[Segment]) -> list[Protected]:
             if following == len(protected.plain)
             else bisect_left(positions, following)
         )
-        inside = range(bisect_left(firsts, start), bisect_left(firsts, end))
-        parts.append(
-            Protected(
-                plain=segment.text,
-                items=tuple(
-                    replace(item, span=_shift(item.span, start, end))
-                    for item in protected.items[bisect_left(item_starts, start) : bisect_left(item_starts, end)]
-                ),
-                tags=tuple(
-                    replace(tag, position=min(tag.position, end) - start)
-                    for tag in protected.tags[bisect_left(positions, start) : behind]
-                ),
-                words=tuple(protected.words[index] for index in inside),
-                spans=tuple(_shift(protected.spans[index], start, end) for index in inside),
-                replace_unknowns=protected.replace_unknowns,
-                notices=() if parts else protected.notices,
-            )
-        )
+        tags = protected.tags[bisect_left(positions, start) : behind]
+        part = _between(protected, min(max(start, done), end), end, tags)
+        notices = () if parts else protected.notices
+        reaching = _reaching(protected, end)
+        if reaching and reaching.words:
+            message = f"A sentence that is too long was cut inside of {reaching.original!r}; the model translated it."
+            notices += (Notice("not_transferred", message, reaching.field),)
+        parts.append(replace(part, notices=notices))
+        done = reaching.span[1] if reaching and not reaching.in_place else 0
         start = following
     return parts
+
+
+def truncate(protected: Protected, end: int) -> Protected:
+    """Keep what lies before code point `end` of `plain`.
+
+    An item that reaches beyond is dropped, and its stand-in with it. Of the tags at the end, all but opening ones
+    stay. A closing tag further on stays, at the end, if its opening one does, so that what is kept is well formed.
+    """
+    if end >= len(protected.plain):
+        return protected
+    end = max(end, 0)
+    reaching = _reaching(protected, end)
+    if reaching and not reaching.in_place:
+        end = reaching.span[0]
+    before = {
+        index
+        for index, tag in enumerate(protected.tags)
+        if tag.position < end or (tag.position == end and tag.kind != "open")
+    }
+    partners = pairs(protected.tags)
+    unopened = {close for opening, close in partners.items() if opening not in before}
+    kept = (before | set(partners.values())) - unopened
+    return _between(protected, 0, end, [protected.tags[index] for index in sorted(kept)])
+
+
+def _between(protected: Protected, start: int, end: int, tags: Sequence[Tag]) -> Protected:
+    """Keep what lies between two code points of `plain`, with the given tags."""
+    first, last = (bisect_left(protected.items, at, key=lambda item: item.span[0]) for at in (start, end))
+    items = [
+        _shift_item(item, start, end)
+        for item in protected.items[first:last]
+        if item.span[1] <= end or not item.in_place
+    ]
+    first, last = (bisect_left(protected.spans, at, key=lambda span: span[0]) for at in (start, end))
+    shifted = (replace(tag, position=min(max(tag.position, start), end) - start) for tag in tags)
+    return replace(
+        protected,
+        plain=protected.plain[start:end],
+        items=tuple(items),
+        tags=tuple(replace(tag, inside=tag.inside and _held(items, tag.position)) for tag in shifted),
+        words=protected.words[first:last],
+        spans=tuple(_shift(span, start, end) for span in protected.spans[first:last]),
+    )
+
+
+def _reaching(protected: Protected, end: int) -> Item | None:
+    """Find the item that `end` is inside of."""
+    at = bisect_left(protected.items, end, key=lambda item: item.span[0]) - 1
+    return protected.items[at] if at >= 0 and protected.items[at].span[1] > end else None
+
+
+def _held(items: Sequence[Item], position: int) -> bool:
+    at = bisect_right(items, position, key=lambda item: item.span[0]) - 1
+    return at >= 0 and position <= items[at].span[1]
 
 
 def _shift(span: Span, start: int, end: int) -> Span:
     return span[0] - start, min(span[1], end) - start
 
 
-def _matches(text: str, options: TextOptions) -> Iterator[_Match]:
-    kinds = {
-        "input.transfer_urls": (options.urls, entities.urls),
-        "input.transfer_emails": (options.emails, entities.emails),
-        "input.transfer_placeholders": (options.placeholders, entities.placeholders),
-        "input.transfer_numbers": (options.numbers, entities.numbers),
-    }
-    for index, term in enumerate(options.glossary):
-        for span in glossary.occurrences(term, text):
-            yield _Match(span, term.target, _term_field(index), words=True)
-    for field, (wanted, find) in kinds.items():
-        if wanted:
-            for start, end in find(text):
-                yield _Match((start, end), text[start:end], field)
+def _shift_item(item: Item, start: int, end: int) -> Item:
+    return replace(item, span=_shift(item.span, start, end), joined=item.joined and item.span[0] > start)
 
 
-def _longest(matches: Sequence[_Match], length: int) -> list[_Match]:
-    """Choose matches that do not overlap, in order of the text; of equally long ones the first given wins."""
-    taken = bytearray(length)
-    chosen = []
-    for match in sorted(matches, key=lambda match: match.span[0] - match.span[1]):
-        start, end = match.span
-        if not any(taken[start:end]):
-            taken[start:end] = b"\1" * (end - start)
-            chosen.append(match)
-    return sorted(chosen, key=lambda match: match.span)
-
-
-def _substitute(text: str, bare: Bare, matches: Sequence[_Match]) -> Protected:
+def _substitute(text: str, bare: Bare, matches: Sequence[Match]) -> Protected:
     """Put the stand-ins into the text without tags and carry all positions over."""
     stand_ins = _fresh(bare.text)
     plain: list[str] = []
@@ -169,6 +187,7 @@ def _substitute(text: str, bare: Bare, matches: Sequence[_Match]) -> Protected:
     # Where each code point of the bare text is in the plain one, seen from what follows and from what precedes it.
     starts: list[int] = []
     ends: list[int] = []
+    within: set[int] = set()  # the places inside of items
     for match in (*matches, None):
         behind = match.span[0] if match else len(bare.text)
         between = range(len(plain), len(plain) + behind - len(starts))
@@ -178,20 +197,36 @@ def _substitute(text: str, bare: Bare, matches: Sequence[_Match]) -> Protected:
         if match:
             source = bare.text[slice(*match.span)]
             in_place = match.words or (source.isdecimal() and len(source) <= SHORT_NUMBER)
-            start = len(plain)
-            plain += source if in_place else next(stand_ins)
-            items.append(Item(match.text, (start, len(plain)), match.field, match.words, in_place))
+            shown = source if in_place else next(stand_ins)
+            joined = bool(
+                items
+                and items[-1].span[1] == len(plain)
+                and not (in_place and items[-1].in_place)
+                and plain[-1].isalnum()
+                and shown[0].isalnum()
+            )
+            before = len(plain)
+            plain += " " * joined + shown
+            start = before + joined
+            original = text[bare.origin[match.span[0]] : bare.origin[match.span[1] - 1] + 1]
+            items.append(Item(match.text, (start, len(plain)), match.field, match.words, in_place, joined, original))
             inside = match.span[1] - match.span[0]
             starts += [start] * inside
-            ends += [start] + [len(plain)] * (inside - 1)
+            ends += [before] + [len(plain)] * (inside - 1)
+            within.update(range(match.span[0] + 1, match.span[1]))
     starts.append(len(plain))
     ends.append(len(plain))
     found = words(bare.text, [match.span for match in matches if not match.words])
     originals = [(bare.origin[word.start], bare.origin[word.end - 1] + 1) for word in found]
+    # In order, too, where an item or the space ahead of one has several.
+    places = accumulate(((ends if tag.kind == "close" else starts)[tag.position] for tag in bare.tags), max)
     return Protected(
         plain="".join(plain),
         items=tuple(items),
-        tags=tuple(replace(tag, position=(ends if tag.kind == "close" else starts)[tag.position]) for tag in bare.tags),
+        tags=tuple(
+            replace(tag, position=place, inside=tag.position in within)
+            for tag, place in zip(bare.tags, places, strict=True)
+        ),
         words=tuple(Word(text[start:end], start, end) for start, end in originals),
         spans=tuple((starts[word.start], ends[word.end]) for word in found),
     )
@@ -201,7 +236,3 @@ def _fresh(text: str) -> Iterator[str]:
     """Give numbers that the text does not hold."""
     held = set(re.findall(r"\d+", text))
     return (str(number) for number in chain(STAND_INS, count(100)) if str(number) not in held)
-
-
-def _term_field(index: int) -> str:
-    return f"glossary[{index}]"

@@ -1,11 +1,13 @@
 """Sentences of a text, and parts of sentences that are too long."""
 
 import re
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-import sentencex
+from service.text.limits import MAX_SEGMENTS, TooMuch
+from service.text.pieces import Span
+from service.text.stretches import sentences
 
 _SPACE = re.compile(r"\s+")
 # Where a sentence is cut, best first; whitespace behind the cut becomes the separator.
@@ -30,19 +32,20 @@ def split(text: str, language: str) -> list[Segment]:
 
     Lines are split first, so that paragraphs and lists keep their layout. Space at the start of the text makes a
     segment without text. `language` is a BCP-47 tag; one that sentencex does not know gets its general rules.
+
+    Raises:
+        TooMuch: there are too many sentences.
     """
-    chunks: list[str] = []
-    for line in _lines(text):
-        sentences = sentencex.segment(language.split("-")[0].lower(), line) if line.strip() else []
-        chunks += sentences if "".join(sentences) == line else [line]
     segments: list[Segment] = []
-    for chunk in chunks:
+    for chunk in _chunks(text, language):
         body = chunk.lstrip()
         if leading := chunk[: len(chunk) - len(body)]:
             before = segments.pop() if segments else Segment("", "")
             segments.append(Segment(before.text, before.separator + leading))
         if body:
             segments.append(_segment(body))
+        if len(segments) > MAX_SEGMENTS:
+            raise TooMuch("sentences", MAX_SEGMENTS)
     return segments
 
 
@@ -52,23 +55,30 @@ def fit(segment: Segment, limit: int, count: Callable[[str], int]) -> list[Segme
     Near the middle, a semicolon or colon is best, then a comma, then a space, and inside a word is the last resort. A
     single character is not cut, whatever it counts.
     """
+    cuts = [[match.span() for match in pattern.finditer(segment.text)] for pattern in _CUTS]
     parts: list[Segment] = []
-    waiting = [segment]
+    waiting = [(0, len(segment.text), segment.separator)]
     while waiting:
-        part = waiting.pop()
-        if len(part.text) <= 1 or count(part.text) <= limit:
-            parts.append(part)
+        start, end, separator = waiting.pop()
+        text = segment.text[start:end]
+        if len(text) <= 1 or count(text) <= limit:
+            parts.append(Segment(text, separator))
             continue
-        end, start = _cut(part.text)
-        waiting.append(Segment(part.text[start:], part.separator))
-        waiting.append(Segment(part.text[:end], part.text[end:start]))
+        first_end, second_start = _cut(cuts, start, end)
+        waiting.append((second_start, end, separator))
+        waiting.append((start, first_end, segment.text[first_end:second_start]))
     return parts
 
 
-def _lines(text: str) -> list[str]:
-    """Cut behind each stretch of space that ends a line."""
-    ends = [match.end() for match in _SPACE.finditer(text) if match.group().splitlines()[0] != match.group()]
-    return [text[start:end] for start, end in pairwise([0, *ends, len(text)])]
+def _chunks(text: str, language: str) -> Iterator[str]:
+    """Cut into sentences, and stretches of space that end a line."""
+    end = 0
+    for match in _SPACE.finditer(text):
+        if match.group().splitlines()[0] != match.group():
+            yield from sentences(text[end : match.start()], language)
+            yield match.group()
+            end = match.end()
+    yield from sentences(text[end:], language)
 
 
 def _segment(chunk: str) -> Segment:
@@ -76,14 +86,13 @@ def _segment(chunk: str) -> Segment:
     return Segment(text, chunk[len(text) :])
 
 
-def _cut(text: str) -> tuple[int, int]:
-    """Find where the first half ends and the second starts."""
-    middle = len(text) / 2
-    margin = _MARGIN * len(text)  # but before a word is cut, any space will do
-    for pattern in _CUTS:
-        if pattern is _SPACE:
-            margin = 0
-        places = [match.span() for match in pattern.finditer(text)]
-        if inner := [place for place in places if margin < place[0] and place[1] < len(text) - margin]:
-            return min(inner, key=lambda place: abs(place[0] - middle))
-    return len(text) // 2, len(text) // 2
+def _cut(cuts: Sequence[Sequence[Span]], start: int, end: int) -> Span:
+    """Find where the first half of a part ends and the second starts."""
+    middle = (start + end) / 2
+    for places, margin in zip(cuts, (_MARGIN, _MARGIN, 0.0), strict=True):  # before a word is cut, any space will do
+        least, most = start + margin * (end - start), end - margin * (end - start)
+        at = bisect_left(places, middle, key=lambda place: place[0])
+        near = [place for place in places[max(at - 1, 0) : at + 1] if least < place[0] and place[1] < most]
+        if near:
+            return min(near, key=lambda place: abs(place[0] - middle))
+    return int(middle), int(middle)

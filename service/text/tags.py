@@ -1,11 +1,13 @@
 """Inline markup: tags are taken out of a text, and pairs are found."""
 
 import re
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
+
+from service.text.limits import MAX_TAGS, TooMuch
 
 _ATTRIBUTE = r"""\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+))?"""
 _TAG = re.compile(rf"<(?P<close>/)?(?P<name>[A-Za-z][\w:.-]*)(?:{_ATTRIBUTE})*\s*(?P<empty>/)?>")
@@ -24,7 +26,8 @@ class Tag:
     """Hold one tag and where it stood.
 
     `position` counts the code points before it in the text without tags. `glued` tells on either side whether it
-    touches a character there, rather than a space or the text's end.
+    touches a character there, rather than a space or the text's end. `spaced`: a space was put in behind it. `inside`:
+    it stood inside of an item, whose `original` holds it.
     """
 
     text: str
@@ -32,6 +35,8 @@ class Tag:
     kind: Literal["open", "close", "empty"]
     position: int
     glued: tuple[bool, bool]
+    spaced: bool = False
+    inside: bool = False
 
     @property
     def breaks(self) -> bool:
@@ -49,25 +54,51 @@ class Bare:
 
 
 def strip(text: str) -> Bare:
-    """Take the tags out of a text; one that breaks the line between two words leaves a space."""
-    matches = list(_TAG.finditer(text))
-    taken = {point for match in matches for point in range(*match.span())}
-    origin = [point for point in range(len(text)) if point not in taken]
-    bare = [text[point] for point in origin]
+    """Take the tags out of a text; one that breaks the line between two words leaves a space.
+
+    Raises:
+        TooMuch: there are too many tags.
+    """
+    matches = list(islice(_TAG.finditer(text), MAX_TAGS + 1))
+    if len(matches) > MAX_TAGS:
+        raise TooMuch("tags", MAX_TAGS)
+    shown: list[str] = []
+    origin: list[int] = []
     tags: list[Tag] = []
-    spaces: dict[int, int] = {}  # where a space is put in, and the tag that it stands for
-    for match in matches:
-        position = bisect_left(origin, match.start())
-        before, after = bare[max(position - 1, 0) : position], bare[position : position + 1]
-        glued = any(not sign.isspace() for sign in before), any(not sign.isspace() for sign in after)
-        tag = Tag(match.group(), match["name"].lower(), _kind(match), position + len(spaces), glued)
-        tags.append(tag)
-        if tag.breaks and all(glued):
-            spaces.setdefault(position, match.start())
-    for position, start in sorted(spaces.items(), reverse=True):
-        bare.insert(position, " ")
-        origin.insert(position, start)
-    return Bare("".join(bare), origin, tags)
+    end = position = 0
+    spaced = False  # behind the character before
+    for match, following in zip(matches, _following(matches, text), strict=True):
+        start = match.start()
+        if end < start:
+            shown.append(text[end:start])
+            origin += range(end, start)
+            position += start - end
+            spaced = False
+        before = text[origin[-1]] if origin else " "
+        # A space that was put in stands for its tag: text[origin] is "<", so that a tag behind is glued to it still.
+        glued = not before.isspace(), not following.isspace()
+        kind, name = _kind(match), match["name"].lower()
+        put = name in _BREAKING and all(glued) and not spaced
+        tags.append(Tag(match.group(), name, kind, position, glued, put))
+        if put:
+            shown.append(" ")
+            origin.append(start)
+            position += 1
+            spaced = True
+        end = match.end()
+    shown.append(text[end:])
+    origin += range(end, len(text))
+    return Bare("".join(shown), origin, tags)
+
+
+def _following(matches: Sequence[re.Match[str]], text: str) -> list[str]:
+    """Find the character behind each tag and those that touch it; a space at the text's end."""
+    found: list[str] = []
+    for index in reversed(range(len(matches))):
+        end = matches[index].end()
+        touching = index + 1 < len(matches) and matches[index + 1].start() == end
+        found.append(found[-1] if touching else text[end : end + 1] or " ")
+    return found[::-1]
 
 
 def pairs(tags: Sequence[Tag]) -> dict[int, int]:

@@ -19,10 +19,10 @@ from service.text.pieces import Span
 
 LAST_PUNCTUATION = 0x20000  # no plane above has any; looking there would only take time
 
-_marks = (chr(point) for point in range(LAST_PUNCTUATION))
-_PUNCTUATION = "".join(re.escape(mark) for mark in _marks if unicodedata.category(mark).startswith("P"))
+_points = (chr(point) for point in range(LAST_PUNCTUATION))
+_MARKS = frozenset(mark for mark in _points if unicodedata.category(mark).startswith("P"))
+_PUNCTUATION = re.escape("".join(sorted(_MARKS)))
 _CHARACTER = rf"[^\s{_PUNCTUATION}]"
-_MARK = re.compile(f"[{_PUNCTUATION}]")
 _TOKEN = re.compile(
     rf"(?<![\w.])(?:[^\W\d_]\.){{2,}}+(?!\w)"
     rf"|{_CHARACTER}+(?:(?:['\u2019\u2010\u2011\u00b7_-]|(?<=\d)[.,:/](?=\d)){_CHARACTER}+)*"
@@ -45,7 +45,7 @@ class Word(NamedTuple):
     @property
     def is_mark(self) -> bool:
         """Tell a punctuation mark from a word."""
-        return _MARK.fullmatch(self.text) is not None
+        return self.text in _MARKS
 
 
 def words(text: str, whole: Sequence[Span] = ()) -> list[Word]:

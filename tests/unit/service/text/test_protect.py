@@ -11,7 +11,7 @@ from service.text.glossary import GlossaryTerm
 from service.text.options import TextOptions
 from service.text.pieces import Span
 from service.text.protect import cut, protect
-from service.text.sentences import split
+from service.text.sentences import Segment, split
 
 EVERYTHING = TextOptions(tags=True, urls=True, emails=True, numbers=True, placeholders=True)
 
@@ -60,6 +60,23 @@ def test_stand_ins_are_not_in_the_text() -> None:
     assert [item.text for item in protected.items] == ["84", "93", "{a}"]
 
 
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("{a}{b}{c}", "84 93 61"),
+        ("{a}<b>{b}</b>", "84 93"),
+        ("{a}, {b}", "84, 93"),
+        ("7{a}", "7 84"),
+        ("a@b.c{x}", "84 93"),
+    ],
+)
+def test_stand_ins_do_not_touch(text: str, plain: str) -> None:
+    """The model is to copy each; what touched in the source is known."""
+    protected = protect(text, EVERYTHING)
+    assert protected.plain == plain
+    assert protected.original == text
+
+
 def test_longest_match_wins() -> None:
     """A URL keeps its numbers and placeholders; a longer term is preferred wherever it starts."""
     terms = (GlossaryTerm("New York", "A"), GlossaryTerm("York City Council", "B"))
@@ -96,6 +113,19 @@ def test_words_are_those_of_the_original_text() -> None:
     assert all(text[word.start : word.end] == word.text for word in protected.words)
     shown = [protected.plain[start:end] for start, end in protected.spans]
     assert shown == ["Unbelievable", "the", "new car", "new car", "at", "84"]
+
+
+def test_cut_inside_of_an_item() -> None:
+    """A stand-in stays whole with the first part; a term that is cut is left to the model, which is noted."""
+    urls = protect("ab{x}cd", TextOptions(placeholders=True))
+    parts = cut(urls, [Segment("ab8", ""), Segment("4cd", "")])
+    assert [part.original for part in parts] == ["ab{x}", "cd"]
+    assert [len(part.items) for part in parts] == [1, 0]
+    terms = protect("a new car", TextOptions(glossary=(GlossaryTerm("new car", "X"),)))
+    parts = cut(terms, [Segment("a new", " "), Segment("car", "")])
+    assert [part.original for part in parts] == ["a new", "car"]
+    assert [part.items for part in parts] == [(), ()]
+    assert [(notice.reason, notice.field) for notice in parts[0].notices] == [("not_transferred", "glossary[0]")]
 
 
 @given(st.lists(st.sampled_from(["<b>", "</b>", "<br/>", "One", " two.", "\n\n", " {x}", " 1.5", "! "])).map("".join))

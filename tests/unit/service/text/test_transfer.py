@@ -64,6 +64,9 @@ def test_tags(text: str, target: str, links: list[int], expected: str) -> None:
         ("See www.a.b now", "Jetzt Dings da sehen", [2, 1, 1, 0], "Jetzt www.a.b sehen"),
         ("%s gave %d", "84 gab 84 93", [0, 1, 0, 2], "%s gab %d"),  # said twice, kept once
         ("{a} to {b}", "84 an 95", [0, 1, 2], "{a} an {b}"),
+        ("{a}{b} gone", "weg 84 93", [2, 0, 1], "weg {a}{b}"),  # they touch again
+        ("{a}{b} gone", "93 weg 84", [1, 2, 0], "{b} weg {a}"),
+        ("{a}<b>{b}</b>", "84 93", [0, 1], "{a}<b>{b}</b>"),
         ("3 of 3 men", "drei von 3 Leuten", [0, 1, 2, 3], "3 von 3 Leuten"),
     ],
 )
@@ -80,6 +83,8 @@ def test_entities(text: str, target: str, links: list[int], expected: str) -> No
         ("I saw www.a.b there.", "Ich sah es.", [0, 1, 1, 4], "Ich sah es www.a.b.", "input.transfer_urls"),
         ("{x} slept", "schlief", [1], "{x} schlief", "input.transfer_placeholders"),
         ("{x} {y}", "", [], "{x} {y}", "input.transfer_placeholders"),
+        ("{x}{y}", "", [], "{x}{y}", "input.transfer_placeholders"),
+        ("{x}{y}{z} slept", "schlief 93", [3, 1], "schlief {x}{y}{z}", "input.transfer_placeholders"),
     ],
 )
 def test_dropped_entity_is_put_somewhere(text: str, target: str, links: list[int], expected: str, field: str) -> None:
