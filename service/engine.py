@@ -168,15 +168,15 @@ class Engine:
         for lane, chosen in by_lane.items():
             requests = [joining[i] for i in chosen]
             try:
+                if lane not in self._searches:
+                    self._searches[lane], self._lane_rows[lane] = self._search(lane), 0
                 self._runner.admit(lane, encoded, chosen)
+                self._searches[lane].join(requests)
             except Exception:
                 log.exception("admitting %d requests to %s failed", len(chosen), lane)
                 self._fail_rows(requests)
                 continue
-            if lane not in self._searches:
-                self._searches[lane], self._lane_rows[lane] = self._search(lane), 0
             self._resting.pop(lane, None)
-            self._searches[lane].join(requests)
             joined += requests
         now = time.monotonic()
         for request in joined:
@@ -197,24 +197,30 @@ class Engine:
         try:
             step = self._runner.step(lane, search.previous_ids, search.parents, search.wants_alignment)
             self.stats.step_seconds.observe(clock.lap("run"))
+            self.stats.decode_rows.observe(search.rows * search.width)
+            self._lane_rows[lane] += search.rows * search.width
             ended = search.select(step).tolist()
+            news = self._collect(lane, search, ended) if ended else []
+            news += self._report(search)
         except Exception:
             log.exception("a step of %d rows failed in %s", search.rows, lane)
+            lost = [request for request in search.requests if request.finish_reason is None]
             with self._lock:
-                rows = self._scheduler.rows(lane)
-                failed = self._scheduler.update(lane, rows)
-            self._fail(failed, InternalError(FAILED))
+                self._scheduler.update(lane, self._scheduler.rows(lane))
+            self._fail(lost, InternalError(FAILED))
             return []
-        self.stats.decode_rows.observe(search.rows * search.width)
-        self._lane_rows[lane] += search.rows * search.width
-        news = self._collect(lane, search, ended) if ended else []
+        clock.lap("select")
+        return news
+
+    def _report(self, search: Search) -> list[Request]:
+        """Note what has become certain; returns the requests that want to hear of it."""
+        news = []
         for request in search.streaming:
             if request.status is not Status.FINISHED:
                 certain = search.certain(request)
                 if len(certain.ids) > len(request.certain.ids):
                     request.certain = certain
                     news.append(request)
-        clock.lap("select")
         return news
 
     def _collect(self, lane: Lane, search: Search, ended: Sequence[int]) -> list[Request]:
@@ -222,10 +228,10 @@ class Engine:
             finished = self._scheduler.update(lane, ended)
         for request in finished:
             request.hypotheses = search.result(request)
-            request.finish_reason = request.hypotheses[0].finish_reason
             request.steps = search.steps(request)
-            self.stats.target_tokens += sum(len(hypothesis.ids) for hypothesis in request.hypotheses)
             request.mean_batch_size = (self._lane_rows[lane] - request.lane_rows_before) / request.steps
+            request.finish_reason = request.hypotheses[0].finish_reason
+            self.stats.target_tokens += sum(len(hypothesis.ids) for hypothesis in request.hypotheses)
         return finished
 
     def _fail_rows(self, requests: list[Request]) -> None:
@@ -240,8 +246,8 @@ class Engine:
     def _fail(self, requests: list[Request], error: InternalError | Draining) -> None:
         now = time.monotonic()
         for request in requests:
-            request.finish_reason, request.finished_at = FinishReason.ERROR, now
             request.error = type(error)(error.message)  # its own, since each is raised somewhere else
+            request.finish_reason, request.finished_at = FinishReason.ERROR, now
         if requests:
             self._emit(requests)
 

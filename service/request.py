@@ -13,7 +13,7 @@ from service.errors import ServiceError
 from service.options import SearchOptions
 from service.search.hypothesis import NOTHING, Certain, FinishReason, Hypothesis
 
-Search = Literal["greedy", "beam", "independent"]
+Kind = Literal["greedy", "beam", "independent"]
 
 
 class Lane(NamedTuple):
@@ -22,12 +22,12 @@ class Lane(NamedTuple):
     source_length: int  # S that the memory of its rows is padded to
     width: int = 1  # W
     graph: Literal["step", "step_full"] = "step"
-    search: Search = "greedy"
+    search: Kind = "greedy"
 
     @classmethod
     def of(cls, source_length: int, options: SearchOptions) -> "Lane":
         """Return the lane for sources up to `source_length` and these options."""
-        search: Search = "greedy"
+        search: Kind = "greedy"
         if options.sampling or options.alternatives:
             search = "independent"
         elif options.beam_size > 1:

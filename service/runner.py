@@ -156,11 +156,12 @@ class OnnxRunner:
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Close the gaps of a lane."""
-        self._lanes[lane].compact(into, taken, rows)
+        if lane in self._lanes:  # not where making it failed
+            self._lanes[lane].compact(into, taken, rows)
 
     def release(self, lane: Lane) -> None:
         """Give back the memory of an empty lane."""
-        del self._lanes[lane]
+        self._lanes.pop(lane, None)
 
     def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
         """Advance all rows of a lane with one ONNX Runtime call; the new states stay as they come."""

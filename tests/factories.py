@@ -65,7 +65,7 @@ class FakeRunner:
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move rows."""
-        for array in (self.lanes[lane], self.said[lane]):
+        for array in (self.lanes.get(lane, []), self.said.get(lane, [])):
             for place, row in zip(into, taken, strict=True):
                 array[place] = array[row]
             del array[rows:]

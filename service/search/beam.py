@@ -22,8 +22,8 @@ class Beam(Search):
     def __init__(self, symbols: Symbols, width: int, longest: int, constrained: bool) -> None:
         super().__init__(symbols, width, longest, constrained)
         self._parents = numpy.zeros((0, width), numpy.int64)
-        self._finished = numpy.zeros(0, object)  # lists of Hypothesis
-        self._count = numpy.zeros(0, numpy.int64)  # how many of them
+        self._finished = numpy.zeros(0, object)  # lists of the best, best first
+        self._count = numpy.zeros(0, numpy.int64)  # how many have ended
         self._enough = numpy.zeros(0, numpy.float64)  # how many are sought
         self._returned = numpy.zeros(0, numpy.int64)
         self._last_returned = numpy.zeros(0, numpy.float64)  # rank of the worst that would be returned
@@ -81,11 +81,14 @@ class Beam(Search):
         return self._ended()
 
     def _keep(self, row: int, hypothesis: Hypothesis) -> None:
-        finished = self._finished[row]
-        finished.append(hypothesis)
+        """Put a finished hypothesis among the best that the row returns."""
+        best: list[Hypothesis] = self._finished[row]
+        best.append(hypothesis)
+        best.sort(key=lambda finished: -finished.rank)
+        del best[self._returned[row] :]
         self._count[row] += 1
-        if len(finished) >= self._returned[row]:
-            self._last_returned[row] = sorted((h.rank for h in finished), reverse=True)[self._returned[row] - 1]
+        if len(best) == self._returned[row]:
+            self._last_returned[row] = best[-1].rank
 
     def _ended(self) -> NDArray[numpy.intp]:
         """Put aside what loops or is as long as it may be; returns the rows that have nothing left to do."""
@@ -113,16 +116,15 @@ class Beam(Search):
 
     def result(self, request: Request) -> list[Hypothesis]:
         """Return the best of those that have ended."""
-        finished = sorted(self._finished[request.row], key=lambda hypothesis: -hypothesis.rank)
-        return finished[: request.options.num_hypotheses]
+        best: list[Hypothesis] = self._finished[request.row]
+        return best
 
     def certain(self, request: Request) -> Certain:
         """Return the pieces that all hypotheses share which may still come out best."""
         row, said = request.row, self._hypotheses
         rivals = list(said.ids[row, said.score[row] > -numpy.inf, : said.length[row]])
-        finished = self._finished[row]
-        if finished:
-            rivals.append(numpy.array(max(finished, key=lambda hypothesis: hypothesis.rank).ids, numpy.int64))
+        if self._finished[row]:
+            rivals.append(numpy.array(self._finished[row][0].ids, numpy.int64))
         shortest = min(map(len, rivals))
         differs = numpy.zeros(shortest, numpy.bool_)
         for rival in rivals[1:]:

@@ -27,12 +27,19 @@ class Candidates(NamedTuple):
 
 def best(scores: Floats, log_probabilities: Floats, count: int) -> Candidates:
     """Take the `count` best of all pieces (B, W, V), the lower id first among equals."""
-    if count == 1:
-        ids = scores.argmax(axis=-1, keepdims=True)
-    else:
-        first = max(0, scores.shape[-1] - count)
-        ids = numpy.sort(scores.argpartition(first, axis=-1)[..., first:], axis=-1)
-        falling = numpy.argsort(-numpy.take_along_axis(scores, ids, -1), axis=-1, kind="stable")
-        ids = numpy.take_along_axis(ids, falling, -1)
+    ids = scores.argmax(axis=-1, keepdims=True) if count == 1 else _falling(scores, count)
+    return Candidates(ids, numpy.take_along_axis(scores, ids, -1), numpy.take_along_axis(log_probabilities, ids, -1))
+
+
+def _falling(scores: Floats, count: int) -> Ids:
+    """Find the `count` best of scores (B, W, V)."""
+    first = max(0, scores.shape[-1] - count)
+    ids: Ids = numpy.sort(scores.argpartition(first, axis=-1)[..., first:], axis=-1)
     chosen = numpy.take_along_axis(scores, ids, -1)
-    return Candidates(ids, chosen, numpy.take_along_axis(log_probabilities, ids, -1))
+    order = numpy.argsort(-chosen, axis=-1, kind="stable")
+    ids = numpy.take_along_axis(ids, order, -1)
+    # Where pieces are equal at its border, the partition takes any of them.
+    as_good = numpy.count_nonzero(scores >= chosen.min(axis=-1, keepdims=True), axis=-1)
+    for place in zip(*numpy.nonzero(as_good > ids.shape[-1]), strict=True):
+        ids[place] = numpy.argsort(-scores[place], kind="stable")[: ids.shape[-1]]
+    return ids

@@ -46,6 +46,10 @@ class Constraints(Rows):
         for row, o in enumerate(options, new.start):
             self._prefix[row, : len(o.prefix)] = o.prefix
 
+    def forget_prefixes(self) -> None:
+        """Give back the memory of prefixes, as there are no rows."""
+        self._prefix = self._prefix[:, :0]
+
     def adjust(self, log_probabilities: Floats, said: Hypotheses, ends: Ids) -> Floats:
         """Return the scores (B, W, V) of all pieces; -inf: forbidden.
 

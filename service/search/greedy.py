@@ -12,7 +12,7 @@ from service.search.search import Search
 class Greedy(Search):
     """Keep one hypothesis a row."""
 
-    _cut: NDArray[numpy.int64] | None = None
+    _cuts: list[int] | None = None  # pieces of each row that loop, at the last step
 
     def _select(self, step: Step) -> NDArray[numpy.intp]:
         said = self._hypotheses
@@ -22,9 +22,10 @@ class Greedy(Search):
         scores = said.score[: self.rows] + candidates.scores[:, :, 0]
         said.append(chosen, scores, candidates.log_probabilities[:, :, 0])
         ended = self._is_end(chosen)[:, 0] | (said.length[: self.rows] >= self._limit[: self.rows])
-        self._cut = self._loops()
-        if self._cut is not None:
-            ended |= self._cut[:, 0] > 0
+        cuts = self._loops()
+        self._cuts = None if cuts is None else cuts[:, 0].tolist()
+        if cuts is not None:
+            ended |= cuts[:, 0] > 0
         return numpy.flatnonzero(ended)
 
     def result(self, request: Request) -> list[Hypothesis]:
@@ -32,7 +33,7 @@ class Greedy(Search):
         row, piece = request.row, int(self._previous[request.row, 0])
         if piece in self._ends[row]:
             return [self._hypotheses.finish(request, 0, self._reason(piece))]
-        cut = 0 if self._cut is None else int(self._cut[row, 0])
+        cut = self._cuts[row] if self._cuts else 0
         reason = FinishReason.REPETITION_GUARD if cut else FinishReason.LENGTH
         return [self._hypotheses.finish(request, 0, reason, cut)]
 

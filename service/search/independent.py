@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from service.request import Request
 from service.search.candidates import Ids, Step
-from service.search.draw import draw, keep_best, keep_probable, temper
+from service.search.draw import draw, keep_best, keep_probable, weigh
 from service.search.hypothesis import NOTHING, Certain, FinishReason, Hypothesis
 from service.search.search import Search, Symbols
 from service.search.uniform import uniform
@@ -64,12 +64,12 @@ class Independent(Search):
         chosen: Ids = scores.argmax(axis=-1)
         samples = numpy.flatnonzero(self._samples[:n])
         if len(samples):
-            left = temper(scores[samples], self._temperature[samples])
-            keep_best(left, self._top_k[samples])
-            keep_probable(left, self._top_p[samples])
+            weights = weigh(scores[samples], self._temperature[samples])
+            keep_best(weights, self._top_k[samples])
+            keep_probable(weights, self._top_p[samples])
             steps = length[samples].astype(numpy.uint64)[:, None]
             places = numpy.arange(self.width, dtype=numpy.uint64)
-            chosen[samples] = draw(left, uniform(self._seed[samples][:, None], places, steps))
+            chosen[samples] = draw(weights, uniform(self._seed[samples][:, None], places, steps))
         for row in numpy.flatnonzero(self._branch[:n] == length).tolist():
             chosen[row] = self._part(row, scores[row, 0])
         return chosen
@@ -107,7 +107,7 @@ class Independent(Search):
         """
         found = [hypothesis for hypothesis in self._finished[request.row].tolist() if hypothesis is not None]
         if request.options.alternatives:
-            return list({hypothesis.ids: hypothesis for hypothesis in reversed(found)}.values())[::-1]
+            return found if found[0].steps > self._branch[request.row] else found[:1]
         return sorted(found, key=lambda hypothesis: -hypothesis.rank)
 
     def certain(self, request: Request) -> Certain:

@@ -58,6 +58,12 @@ class Search(Rows):
         return bool(self._traced[: self.rows].any())
 
     @property
+    def requests(self) -> list[Request]:
+        """List the requests of all rows."""
+        requests: list[Request] = self._requests[: self.rows].tolist()
+        return requests
+
+    @property
     def streaming(self) -> list[Request]:
         """List the requests that want to hear of every certain piece."""
         requests: list[Request] = self._requests[: self.rows][self._streams[: self.rows]].tolist()
@@ -97,9 +103,18 @@ class Search(Rows):
     def rest(self) -> None:
         """Give back what only some rows need, as there are none now."""
         self._hypotheses.forget_weights()
+        self._ends = self._ends[:, :1]
+        if self._constraints:
+            self._constraints.forget_prefixes()
 
     def select(self, step: Step) -> NDArray[numpy.intp]:
-        """Choose for every hypothesis; returns the rows that have ended."""
+        """Choose for every hypothesis; returns the rows that have ended.
+
+        Raises:
+            ArithmeticError: the model gave no numbers.
+        """
+        if numpy.isnan(step.log_probabilities[..., 0]).any():
+            raise ArithmeticError("the decoder graph gave NaN")
         if step.alignment is not None:
             self._hypotheses.trace(numpy.flatnonzero(self._traced[: self.rows]), step.alignment)
         return self._select(step)

@@ -1,14 +1,18 @@
 """The engine answers everybody, whatever else is in flight."""
 
 import logging
+from collections.abc import Sequence
 
+import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.engine import RESTING
 from service.errors import Draining, InternalError, QueueFull
-from service.request import Request
+from service.request import Lane, Request
+from service.runner import Encoded
+from service.search.candidates import Ids, Step
 from service.search.hypothesis import FinishReason
 from tests.factories import FakeRunner, make_engine, make_request, make_requests, run_dry
 from tests.hashing_runner import HashingRunner
@@ -121,6 +125,55 @@ def test_failed_step_fails_its_lane_and_no_other(caplog: pytest.LogCaptureFixtur
     assert bad.finish_reason is FinishReason.ERROR
     assert said(other) == expected(other)
     assert said(again) == [7, 6]
+
+
+class Undecided(FakeRunner):
+    """Give NaN as soon as a row is to say 99."""
+
+    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
+        """Say the next piece of every row."""
+        step = super().step(lane, previous_ids, parents, alignment)
+        step.log_probabilities[step.ids == 99] = numpy.nan
+        return step
+
+
+def test_a_model_without_numbers_fails_its_lane_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """What a model answers with NaN is an error, not a translation."""
+    caplog.set_level(logging.CRITICAL)
+    engine, finished = make_engine(Undecided())
+    bad, other = make_request(7, 99, 5), make_request(*range(5, 15))
+    for request in (bad, other):
+        engine.submit(request)
+    run_dry(engine)
+    assert isinstance(bad.error, InternalError)
+    assert said(other) == expected(other)
+    assert set(finished) == {bad, other}
+
+
+class Crowded(FakeRunner):
+    """Find no memory for the first requests."""
+
+    full = True
+
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
+        """Append rows."""
+        if self.full:
+            self.full = False
+            raise MemoryError
+        super().admit(lane, encoded, chosen)
+
+
+def test_a_lane_that_could_not_be_made_is_made_later(caplog: pytest.LogCaptureFixture) -> None:
+    """Who found no memory is told so, and the next in the same lane is served."""
+    caplog.set_level(logging.CRITICAL)
+    engine, finished = make_engine(Crowded())
+    bad, good = make_request(5), make_request(9)
+    for request in (bad, good):
+        engine.submit(request)
+        run_dry(engine)
+    assert isinstance(bad.error, InternalError)
+    assert said(good) == [9]
+    assert finished == [bad, good]
 
 
 def test_closed_engine_fails_what_is_left_and_refuses_more() -> None:
