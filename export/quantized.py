@@ -23,7 +23,7 @@ def quantize(model: Seq2Seq) -> Seq2Seq:
     """Copy a model with every product outside the encoder's layers in int8, if its inputs are bounded.
 
     The encoder's layers are one ONNX operator each, which has no int8 form. The energies v . tanh(...) of attention
-    stay as they are too: they are products with a vector, and rounding their inputs takes longer than they do.
+    stay as they are too: they are products with one vector.
     """
     quantized = copy.deepcopy(model).eval()
     for name, largest in input_ranges(model).items():

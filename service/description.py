@@ -4,12 +4,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from seq2serve.v1 import model_pb2, options_pb2
 from service.bundle import FORMAT_VERSION
+from service.limits import EdgeLimits
 from service.model import GOLDEN_REPLAYED, Model
 from service.options import LENGTH_PENALTY
 from service.registry import Registry
 from service.replies import LEAST_WEIGHT, duration
 from service.search_options import LENGTH_OFFSET, LENGTH_RATIO
-from service.validation import EdgeLimits
 
 
 def describe(model: Model, registry: Registry, limits: EdgeLimits) -> model_pb2.Model:

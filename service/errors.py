@@ -23,6 +23,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+SHOWN = 60  # characters of a value that an error quotes: trailers have a limit
+
+
+def quoted(value: str) -> str:
+    """Return a caller's value as errors show it."""
+    return repr(value) if len(value) <= SHOWN else f"{value[:SHOWN]!r}..."
+
 
 @dataclass(frozen=True)
 class FieldViolation:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from seq2serve.v1 import translation_pb2
 from service.call import Call, check_request_id
 from service.errors import Draining, InternalError, InvalidRequest, ServiceError
+from service.room import Room
 from service.status import CODES
 from service.translator import Translator
 
 log = logging.getLogger("service.items")
-AT_A_TIME = 128  # items of one call that are translated at a time; more are not read
 Item = translation_pb2.TranslateRequest
 Result = translation_pb2.TranslateResult
 
@@ -28,14 +28,8 @@ async def translate_batch(
     """
     if message.request_id:
         call.request_id = check_request_id(message.request_id)
-    count, most = len(message.items), translator.limits.max_batch_items
-    if not 1 <= count <= most:
-        raise InvalidRequest.field("items", f"has {count}, must be from 1 to {most}")
-    for name in ("text", "tokens", "request_id"):
-        given = message.defaults.request_id if name == "request_id" else message.defaults.HasField(name)
-        if given:
-            raise InvalidRequest.field(f"defaults.{name}", "belongs to the items")
-    room = asyncio.Semaphore(AT_A_TIME)
+    _check_batch(message, translator)
+    items = Items(translator, call)
 
     async def run(index: int) -> Result:
         item = message.items[index]
@@ -43,12 +37,30 @@ async def translate_batch(
             item = Item()
             item.MergeFrom(message.defaults)
             item.MergeFrom(message.items[index])
-        async with room:
-            return await translate_item(translator, item, index, call)
+        return await items.translate(item, index)
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(run(index)) for index in range(count)]
+        tasks = []
+        for index in range(len(message.items)):
+            await items.admit()
+            tasks.append(group.create_task(run(index)))
+            tasks[-1].add_done_callback(lambda _: items.answered())
+            await asyncio.sleep(0)  # other calls are read in between
     return translation_pb2.TranslateBatchResponse(request_id=call.request_id, results=[task.result() for task in tasks])
+
+
+def _check_batch(message: translation_pb2.TranslateBatchRequest, translator: Translator) -> None:
+    count, most = len(message.items), translator.limits.max_batch_items
+    if not 1 <= count <= most:
+        raise InvalidRequest.field("items", f"has {count}, must be from 1 to {most}")
+    defaults = message.defaults
+    for name in ("text", "tokens", "request_id"):
+        given = defaults.request_id if name == "request_id" else defaults.HasField(name)
+        if given:
+            raise InvalidRequest.field(f"defaults.{name}", "belongs to the items")
+    size, limit = defaults.ByteSize(), translator.limits.max_text_bytes
+    if size > limit:  # every item gets a copy
+        raise InvalidRequest.field("defaults", f"has {size} bytes, the limit is {limit}")
 
 
 async def translate_bulk(
@@ -56,19 +68,19 @@ async def translate_bulk(
 ) -> AsyncGenerator[Result]:
     """Translate a stream of items; results come as they are done.
 
-    An item is read when there is room for it, so that HTTP/2 slows the sender down. A draining server reads no more
-    items, and answers those that it has read.
+    An item is read when there is room for it, so that HTTP/2 slows the sender down. What was read is answered, even
+    where the call then fails.
 
     Raises:
-        Draining: the server is shutting down.
+        Draining: the server is shutting down, and reads no more items.
         MalformedRequest: a message does not parse.
     """
-    room = asyncio.Semaphore(AT_A_TIME)
+    items = Items(translator, call)
     results: asyncio.Queue[Result | None] = asyncio.Queue()
     running: set[asyncio.Task[None]] = set()
 
     async def run(index: int, item: Item) -> None:
-        results.put_nowait(await translate_item(translator, item, index, call))
+        results.put_nowait(await items.translate(item, index))
 
     async def read() -> None:
         index = 0
@@ -77,32 +89,29 @@ async def translate_bulk(
             running.add(task)
             task.add_done_callback(running.discard)
             index += 1
-            await room.acquire()
+            await items.admit()
 
     async def read_until_drained() -> None:
         reading, stopping = asyncio.create_task(read()), asyncio.create_task(draining.wait())
         try:
             await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
-            drained = not reading.done()
         finally:
-            reading.cancel()
+            reading.cancel()  # which what has ended does not notice
             stopping.cancel()
-        try:
-            await reading
-        except asyncio.CancelledError:
-            if not drained:
-                raise
+            (failed,) = await asyncio.gather(reading, return_exceptions=True)
         if running:
             await asyncio.wait(running)
-        if drained:
+        if isinstance(failed, asyncio.CancelledError) and draining.is_set():
             raise Draining("the server is shutting down: send what was not answered to another replica")
+        if failed:
+            raise failed
 
     reader = asyncio.create_task(read_until_drained())
     reader.add_done_callback(lambda _: results.put_nowait(None))
     try:
         while (result := await results.get()) is not None:
             yield result
-            room.release()
+            items.answered()
         await reader
     finally:
         for task in (reader, *running):
@@ -110,21 +119,38 @@ async def translate_bulk(
         await asyncio.gather(reader, *running, return_exceptions=True)
 
 
-async def translate_item(translator: Translator, item: Item, index: int, call: Call) -> Result:
-    """Translate one item; what goes wrong with it becomes its status."""
-    own = replace(call, request_id=f"{call.request_id}-{index}", started_at=time.monotonic(), stages={})
-    result = Result(index=index)
-    try:
-        result.response.CopyFrom(await translator.translate(item, own))
-        result.status.SetInParent()
-    except Exception as error:
-        if not isinstance(error, ServiceError):
-            log.exception("item %d of call %s failed", index, call.request_id)
-            error = InternalError("the server failed on this item; its log has the cause")
-        result.status.CopyFrom(_status(error))
-        translator.metrics.item_rejected(error.reason)
-    result.request_id = own.request_id
-    return result
+class Items:
+    """Hold what the items of one call share."""
+
+    def __init__(self, translator: Translator, call: Call) -> None:
+        self._translator, self._call = translator, call
+        self._room = Room(translator.limits.places)
+        self._unanswered = asyncio.Semaphore(translator.limits.places)
+
+    async def admit(self) -> None:
+        """Wait until another item may be taken on."""
+        await self._unanswered.acquire()
+
+    def answered(self) -> None:
+        """Make place for another item."""
+        self._unanswered.release()
+
+    async def translate(self, item: Item, index: int) -> Result:
+        """Translate one item; what goes wrong with it becomes its status."""
+        call, translator = self._call, self._translator
+        own = replace(call, request_id=f"{call.request_id}-{index}", started_at=time.monotonic(), stages={})
+        result = Result(index=index)
+        try:
+            result.response.CopyFrom(await translator.translate(item, own, room=self._room))
+            result.status.SetInParent()
+        except Exception as error:
+            if not isinstance(error, ServiceError):
+                log.exception("item %d of call %s failed", index, call.request_id)
+                error = InternalError("the server failed on this item; its log has the cause")
+            result.status.CopyFrom(_status(error))
+            translator.metrics.item_rejected(error.reason)
+        result.request_id = own.request_id
+        return result
 
 
 def _status(error: ServiceError) -> translation_pb2.ItemStatus:

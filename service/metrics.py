@@ -112,13 +112,13 @@ class Metrics:
         self._rejected.labels(reason).inc()
 
     def translation_replied(
-        self, model: Model, requests: Sequence[Request], stages: dict[str, float], seconds: float
+        self, model: Model, requests: Sequence[Request], stages: dict[str, float], arrived_at: float, seconds: float
     ) -> None:
         """Observe a translation that was answered, by way of these requests; `stages` are its parts in seconds."""
         version = str(model.version)
         children = self._of_model(model.name, version)
         children["duration"].observe(seconds)
-        children["first"].observe(requests[0].first_token_at - requests[0].submitted_at)
+        children["first"].observe(requests[0].first_token_at - arrived_at)
         for request in requests:
             children["per_token"].observe((request.finished_at - request.encoded_at) / request.steps)
         children["source"].observe(sum(len(request.source_ids) for request in requests))

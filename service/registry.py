@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from service.bundle import Bundle, read_bundle
-from service.errors import LanguagePairNotFound, ModelMismatch, NotServed, StartupError, VersionNotFound
+from service.errors import LanguagePairNotFound, ModelMismatch, NotServed, StartupError, VersionNotFound, quoted
 from service.model import EngineLimits, Model
 from service.request import Request
 from service.session import Device
@@ -57,7 +57,7 @@ class Registry:
         model = max(candidates, key=lambda candidate: candidate.version)
         if not _speaks(model, source_language, target_language):
             pair = f"{model.manifest.source_language} to {model.manifest.target_language}"
-            asked = f"{source_language or 'any'} to {target_language or 'any'}"
+            asked = _pair(source_language, target_language)
             raise ModelMismatch(f"model {model.name!r} translates {pair}, the request says {asked}")
         return model
 
@@ -68,7 +68,7 @@ class Registry:
     def _named(self, name: str) -> list[Model]:
         found = [model for model in self.models if model.name == name]
         if not found:
-            raise NotServed(f"model {name!r} is not served; served: {', '.join(self.names)}")
+            raise NotServed(f"model {quoted(name)} is not served; served: {', '.join(self.names)}")
         return found
 
     def _of_languages(self, source: str, target: str) -> list[Model]:
@@ -79,10 +79,14 @@ class Registry:
         speaking = self.speaking(source, target)
         if not speaking:
             pairs = sorted({f"{m.manifest.source_language}-{m.manifest.target_language}" for m in self.models})
-            asked = f"{source or 'any'} to {target or 'any'}"
+            asked = _pair(source, target)
             raise LanguagePairNotFound(f"no model translates {asked}; served: {', '.join(pairs)}")
         preferred = [model for model in speaking if model.name == self.default]
         return preferred or [model for model in speaking if model.name == min(m.name for m in speaking)]
+
+
+def _pair(source: str, target: str) -> str:
+    return " to ".join(quoted(language) if language else "any" for language in (source, target))
 
 
 def _speaks(model: Model, source: str, target: str) -> bool:

@@ -61,7 +61,7 @@ def translate_response(
     now = time.monotonic()
     stages = stages_of(translation.requests, arrived_at, now - started)
     if output.timing or not output.HasField("timing"):
-        reply.timing.CopyFrom(timing(translation.requests, stages, now - arrived_at))
+        reply.timing.CopyFrom(timing(translation.requests, stages, arrived_at, now))
     return reply, stages
 
 
@@ -169,13 +169,15 @@ def stages_of(requests: Sequence[Request], arrived_at: float, detokenize: float)
     }
 
 
-def timing(requests: Sequence[Request], stages: dict[str, float], total: float) -> translation_pb2.Timing:
+def timing(
+    requests: Sequence[Request], stages: dict[str, float], arrived_at: float, now: float
+) -> translation_pb2.Timing:
     """Tell where the time of a call went; the same figures as the metrics."""
     steps = sum(request.steps for request in requests)
     first = requests[0]
     return translation_pb2.Timing(
-        total=duration(total),
-        time_to_first_token=duration(first.first_token_at - first.submitted_at),
+        total=duration(now - arrived_at),
+        time_to_first_token=duration(first.first_token_at - arrived_at),
         decode_steps=steps,
         mean_batch_size=sum(request.mean_batch_size * request.steps for request in requests) / steps,
         **{stage: duration(seconds) for stage, seconds in stages.items()},

@@ -1,12 +1,13 @@
 """A given translation, force-decoded: how probable the model finds it."""
 
 from seq2serve.v1 import translation_pb2
-from service.call import Call
-from service.errors import InvalidRequest
+from service.call import Call, check_request_id
+from service.errors import EmptySource, InvalidRequest
+from service.limits import check_size
 from service.options import Ids
 from service.search_options import check_pieces
 from service.translator import Translator
-from service.validation import TRANSFERS, check_size, resolve
+from service.validation import TRANSFERS, resolve
 
 FORBIDDEN = ("split_sentences", *(f"transfer_{name}" for name in TRANSFERS))
 
@@ -19,11 +20,12 @@ async def score(
     Raises:
         ServiceError: it was refused, or failed.
     """
+    if message.request_id:
+        call.request_id = check_request_id(message.request_id)
     for name in FORBIDDEN:
         if getattr(message.input, name):
             raise InvalidRequest.field(f"input.{name}", "is not for scoring")
     request = translation_pb2.TranslateRequest(
-        request_id=message.request_id,
         model=message.model,
         source_language=message.source_language,
         target_language=message.target_language,
@@ -35,9 +37,11 @@ async def score(
     match message.WhichOneof("source"):
         case "source_tokens":
             request.tokens.CopyFrom(message.source_tokens)
-        case _:
+        case "source_text":
             request.text = message.source_text
-    found = await translator.translate(request, call, _read_target(message, translator))
+        case _:
+            raise EmptySource.field("source_text", "is missing, as is source_tokens")
+    found = await translator.translate(request, call, forced=_read_target(message, translator))
     return translation_pb2.ScoreResponse(
         request_id=found.request_id,
         hypothesis=found.hypotheses[0],

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
+
 from seq2serve.v1 import options_pb2, translation_pb2
-from service.errors import FieldViolation, InvalidRequest, UnsupportedOption
+from service.errors import FieldViolation, InvalidRequest, UnsupportedOption, quoted
+from service.limits import EdgeLimits, check_size
 from service.model import Model
 from service.options import Ids, Sampling, SearchOptions
 
 LENGTH_RATIO, LENGTH_OFFSET = 2.0, 10  # a target may have 2 S + 10 pieces where nothing else is asked
-MAX_SUPPRESSED = 1000
+MAX_SUPPRESSED = 1000  # sequences
+MAX_SUPPRESSED_PIECES = 10_000  # of all sequences
+MAX_END_TOKENS = 100
 Decode = options_pb2.DecodeOptions
 # Fields of a message that SearchOptions has under the same names.
 ALIKE = (
@@ -23,7 +28,7 @@ ALIKE = (
 
 @dataclass(frozen=True)
 class Range:
-    """Bound a number; `above` leaves the least value itself out."""
+    """Bound a number; `above` leaves the least value itself out, `below` the greatest."""
 
     least: float
     greatest: float
@@ -39,9 +44,12 @@ class Range:
         low = self.least < value if self.above else self.least <= value
         high = value < self.greatest if self.below else value <= self.greatest
         if not (low and high):  # which a NaN is not either
-            least = f"above {self.least:g}" if self.above else f"at least {self.least:g}"
-            greatest = f"below {self.greatest:g}" if self.below else f"at most {self.greatest:g}"
-            raise InvalidRequest.field(name, f"is {value:g}, must be {least} and {greatest}")
+            allowed = f"from {self.least} to {self.greatest}"
+            if self.above:
+                allowed = f"above {self.least} and at most {self.greatest}"
+            if self.below:
+                allowed = f"at least {self.least} and below {self.greatest}"
+            raise InvalidRequest.field(name, f"is {value}, must be {allowed}")
 
 
 RANGES = {
@@ -57,7 +65,7 @@ RANGES = {
 }
 
 
-def read_options(request: translation_pb2.TranslateRequest, model: Model) -> dict[str, Any]:
+def read_options(request: translation_pb2.TranslateRequest, model: Model, limits: EdgeLimits) -> dict[str, Any]:
     """Read and check how to search, as the fields of SearchOptions that differ from its defaults.
 
     Raises:
@@ -65,11 +73,13 @@ def read_options(request: translation_pb2.TranslateRequest, model: Model) -> dic
         UnsupportedOption: the model cannot do it.
     """
     check_priority(request.priority, model)
-    fields = _prefix(request, model)
+    fields = _prefix(request, model, limits)
     if not request.HasField("options"):
         return fields
     options = request.options
-    given = {field.name: value for field, value in options.ListFields()}
+    given = {
+        field.name: exact(value) if field.type == field.TYPE_FLOAT else value for field, value in options.ListFields()
+    }
     sizes = {
         "beam_size": Range(1, model.max_hypotheses),
         "num_hypotheses": Range(1, model.max_hypotheses),
@@ -95,8 +105,13 @@ def read_options(request: translation_pb2.TranslateRequest, model: Model) -> dic
         "sampling": sampling,
         "alternatives": options.return_alternatives,
         "suppressed": _suppressed(options, model),
-        "end_ids": _known("options.end_tokens", options.end_tokens, model),
+        "end_ids": _end_ids(options, model),
     }
+
+
+def exact(value: float) -> float:
+    """Return the number that was written where 32 bits carried it: 1.1, not 1.10000002."""
+    return float(str(numpy.float32(value)))
 
 
 def max_length(options: Decode, source_tokens: int, model: Model) -> int:
@@ -108,7 +123,7 @@ def max_length(options: Decode, source_tokens: int, model: Model) -> int:
     related = options.HasField("max_length_ratio") or options.HasField("max_length_offset")
     if options.HasField("max_length") and not related:
         return bound
-    ratio = options.max_length_ratio if options.HasField("max_length_ratio") else LENGTH_RATIO
+    ratio = exact(options.max_length_ratio) if options.HasField("max_length_ratio") else LENGTH_RATIO
     offset = options.max_length_offset if options.HasField("max_length_offset") else LENGTH_OFFSET
     return max(1, min(bound, math.ceil(ratio * source_tokens) + offset))
 
@@ -147,9 +162,9 @@ def _sampling(options: Decode) -> Sampling | None:
             raise InvalidRequest.field("options.seed", "needs sampling: set top_k, top_p or temperature")
         return None
     return Sampling(
-        temperature=options.temperature if options.HasField("temperature") else 1.0,
+        temperature=exact(options.temperature) if options.HasField("temperature") else 1.0,
         top_k=options.top_k,
-        top_p=options.top_p if options.HasField("top_p") else 1.0,
+        top_p=exact(options.top_p) if options.HasField("top_p") else 1.0,
         seed=options.seed if options.HasField("seed") else secrets.randbits(64),
     )
 
@@ -171,7 +186,7 @@ def _check_hypotheses(options: Decode, sampling: Sampling | None) -> None:
         raise InvalidRequest.field("options.min_alternative_probability", "needs return_alternatives")
 
 
-def _prefix(request: translation_pb2.TranslateRequest, model: Model) -> dict[str, Any]:
+def _prefix(request: translation_pb2.TranslateRequest, model: Model, limits: EdgeLimits) -> dict[str, Any]:
     kind = request.WhichOneof("prefix")
     if kind is None:
         if request.HasField("prefix_bias"):
@@ -182,11 +197,14 @@ def _prefix(request: translation_pb2.TranslateRequest, model: Model) -> dict[str
     Range(0, 1, below=True).check("prefix_bias", request.prefix_bias)
     if request.prefix_bias and request.options.return_alternatives:
         raise InvalidRequest.field("prefix_bias", "must be 0 with return_alternatives")
+    check_size(kind, request.target_prefix, limits)
     pieces = request.target_prefix_tokens.pieces
     ids = model.vocabulary.encode(request.target_prefix) if kind == "target_prefix" else model.vocabulary.ids(pieces)
     if kind == "target_prefix_tokens":
         check_pieces(kind, pieces, ids, model)
-    return {"prefix": tuple(ids), "prefix_bias": request.prefix_bias}
+    if request.prefix_bias and not ids:
+        raise InvalidRequest.field("prefix_bias", f"needs a prefix, {kind} is empty")
+    return {"prefix": tuple(ids), "prefix_bias": exact(request.prefix_bias)}
 
 
 def check_pieces(field: str, pieces: Sequence[str], ids: Sequence[int], model: Model) -> Ids:
@@ -198,7 +216,7 @@ def check_pieces(field: str, pieces: Sequence[str], ids: Sequence[int], model: M
     special = model.manifest.special_ids
     for piece, number in zip(pieces, ids, strict=True):
         if number in (special.pad, special.bos, special.eos):
-            raise InvalidRequest.field(field, f"holds {piece!r}, which is no text")
+            raise InvalidRequest.field(field, f"holds {quoted(piece)}, which is no text")
     return tuple(ids)
 
 
@@ -208,7 +226,7 @@ def check_lengths(request: translation_pb2.TranslateRequest, options: SearchOpti
     Raises:
         InvalidRequest: the prefix, or the least length, is above it.
     """
-    if options.min_length > options.max_length:
+    if options.min_length > options.max_length and not request.input.split_sentences:
         why = f"is {options.min_length}, max_length is {options.max_length}"
         raise InvalidRequest.field("options.min_length", why)
     if len(options.prefix) > options.max_length:
@@ -216,17 +234,29 @@ def check_lengths(request: translation_pb2.TranslateRequest, options: SearchOpti
         raise InvalidRequest.field(request.WhichOneof("prefix") or "prefix", why)
 
 
+def _end_ids(options: Decode, model: Model) -> Ids:
+    if len(options.end_tokens) > MAX_END_TOKENS:
+        raise InvalidRequest.field("options.end_tokens", f"has {len(options.end_tokens)}, at most {MAX_END_TOKENS}")
+    ids = dict.fromkeys(_known("options.end_tokens", options.end_tokens, model))
+    return tuple(piece for piece in ids if piece != model.manifest.special_ids.eos)
+
+
 def _suppressed(options: Decode, model: Model) -> tuple[Ids, ...]:
     sequences = options.suppress_sequences
     if len(sequences) > MAX_SUPPRESSED:
         raise InvalidRequest.field("options.suppress_sequences", f"has {len(sequences)}, at most {MAX_SUPPRESSED}")
+    total = sum(len(sequence.pieces) for sequence in sequences)
+    if total > MAX_SUPPRESSED_PIECES:
+        why = f"has {total} pieces, at most {MAX_SUPPRESSED_PIECES}"
+        raise InvalidRequest.field("options.suppress_sequences", why)
+    longest = model.manifest.limits.max_length
     found = []
     for i, sequence in enumerate(sequences):
         field = f"options.suppress_sequences[{i}]"
-        if not sequence.pieces:
-            raise InvalidRequest.field(field, "is empty")
+        if not 1 <= len(sequence.pieces) <= longest:
+            raise InvalidRequest.field(field, f"has {len(sequence.pieces)} pieces, must be from 1 to {longest}")
         found.append(_known(field, sequence.pieces, model))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def _known(field: str, pieces: Sequence[str], model: Model) -> Ids:
@@ -235,7 +265,8 @@ def _known(field: str, pieces: Sequence[str], model: Model) -> Ids:
     unknown = model.vocabulary.pieces([model.vocabulary.unknown_id])[0]
     for piece, number in zip(pieces, ids, strict=True):
         if number == model.vocabulary.unknown_id and piece != unknown:
-            raise InvalidRequest.field(field, f"holds {piece!r}, which the vocabulary of {model.name!r} does not")
+            why = f"holds {quoted(piece)}, which the vocabulary of {model.name!r} does not"
+            raise InvalidRequest.field(field, why)
     return tuple(ids)
 
 
@@ -248,6 +279,12 @@ def check_output(output: options_pb2.OutputOptions, model: Model) -> None:
     """
     if output.alignment not in (options_pb2.ALIGNMENT_MODE_UNSPECIFIED, options_pb2.ALIGNMENT_MODE_NONE):
         need_attention(model, "output.alignment")
+    for name in ("alignment", "alignment_unit"):
+        value = getattr(output, name)
+        kind = output.DESCRIPTOR.fields_by_name[name].enum_type
+        assert kind is not None
+        if value not in kind.values_by_number:
+            raise InvalidRequest.field(f"output.{name}", f"is {value}, which this server does not know")
     if output.HasField("alignment_min_weight"):
         Range(0, 1).check("output.alignment_min_weight", output.alignment_min_weight)
     if output.HasField("stream_flush_tokens"):

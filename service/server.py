@@ -19,6 +19,7 @@ from service.cpu import available_cpus
 from service.delivery import Delivery
 from service.errors import StartupError
 from service.health import Health
+from service.limits import EdgeLimits
 from service.metrics import EngineCollector, Metrics
 from service.model import EngineLimits
 from service.registry import Registry, load_repository
@@ -26,7 +27,6 @@ from service.servicer import ModelServicer, TranslationServicer
 from service.session import choose_device
 from service.settings import Settings
 from service.translator import Translator
-from service.validation import EdgeLimits
 from service.web import Web
 
 log = logging.getLogger("service.server")
@@ -98,7 +98,13 @@ class Server:
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
         settings = self._settings
         server = grpc.aio.server(interceptors=[EdgeInterceptor(metrics)], options=OPTIONS)
-        limits = EdgeLimits(settings.max_text_bytes, settings.max_batch_items, settings.max_glossary_terms)
+        limits = EdgeLimits(
+            settings.max_text_bytes,
+            settings.max_batch_items,
+            settings.max_glossary_terms,
+            # Twice the slots keep them full on their own.
+            min(2 * settings.slots, settings.queue_limit),
+        )
         translator = Translator(self._registry, delivery, limits, metrics)
         translation = TranslationServicer(translator, self._draining)
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(translation, server)

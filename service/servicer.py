@@ -9,10 +9,11 @@ from seq2serve.v1 import model_pb2, model_pb2_grpc, translation_pb2, translation
 from service.call import current_call
 from service.description import describe
 from service.items import translate_batch, translate_bulk
+from service.limits import EdgeLimits
 from service.registry import Registry
 from service.scoring import score
 from service.translator import Translator
-from service.validation import EdgeLimits, resolve
+from service.validation import resolve
 
 Context = Any
 

@@ -2,21 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from seq2serve.v1 import options_pb2, translation_pb2
 from service.delivery import Delivery
+from service.limits import EdgeLimits
 from service.model import Model
 from service.options import Ids, SearchOptions
 from service.rendering import Rendered, render
 from service.request import Request
+from service.room import Room
 from service.search_options import check_lengths, check_output, max_length, read_options
 from service.text.stream import TextStream
-from service.validation import EdgeLimits, Part, read_parts, read_text_options
+from service.validation import Part, read_parts, read_text_options
 
 ALIGNED = (options_pb2.ALIGNMENT_MODE_HARD, options_pb2.ALIGNMENT_MODE_SOFT_SPARSE)
 SEEDS = 2**64
+LIGHT = 4096  # bytes
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class Progress:
     text: str
     ids: tuple[int, ...]
     token_scores: tuple[float, ...]
+
+
+def is_heavy(message: translation_pb2.TranslateRequest) -> bool:
+    """Tell whether to read a message, or to make its reply, may take milliseconds."""
+    return message.HasField("input") or message.output.alignment in ALIGNED or message.ByteSize() > LIGHT
 
 
 class Translation:
@@ -48,8 +56,8 @@ class Translation:
         if message.HasField("output"):
             check_output(message.output, model)
         self._aligned = message.output.alignment in ALIGNED
-        self._fields = read_options(message, model)
-        self._forced = forced
+        self._fields = read_options(message, model, limits)
+        self._forced, self._limits = forced, limits
         text_options = read_text_options(message, model, limits)
         name = "" if forced is None else "source_"
         self.parts = read_parts(message, model, limits, text_options, self._aligned, name)
@@ -69,6 +77,8 @@ class Translation:
             return SearchOptions(longest, alignment=aligned)
         options = SearchOptions(longest, alignment=aligned, **self._fields)
         check_lengths(self.message, options)
+        if options.min_length > longest:  # of a sentence among others
+            options = replace(options, min_length=longest)
         if number and options.sampling:  # other sentences get other draws
             return replace(options, sampling=replace(options.sampling, seed=(options.sampling.seed + number) % SEEDS))
         return options
@@ -79,29 +89,33 @@ class Translation:
         sampling = self.requests[0].options.sampling
         return sampling.seed if sampling else None
 
-    async def complete(self, delivery: Delivery) -> None:
-        """Translate all parts, a bounded number at a time.
+    async def complete(self, delivery: Delivery, room: Room | None = None) -> None:
+        """Translate all parts, as many at a time as there is room for; `room` is that of a call of many texts.
 
         Raises:
             ServiceError: a part was refused, or failed; the others are given up.
         """
         if len(self.requests) == 1:
-            await delivery.complete(self.model.engine, self.requests[0])
+            request = self.requests[0]
+            async with room.take(request.options.width) if room else nullcontext():
+                await delivery.complete(self.model.engine, request)
             return
-        async with self._running(delivery, asyncio.Event()) as tasks:
+        async with self._running(delivery, asyncio.Event(), room) as tasks:
             await asyncio.gather(*tasks.values())
 
     @asynccontextmanager
-    async def _running(self, delivery: Delivery, news: asyncio.Event) -> AsyncIterator[dict[int, asyncio.Task[None]]]:
+    async def _running(
+        self, delivery: Delivery, news: asyncio.Event, room: Room | None = None
+    ) -> AsyncIterator[dict[int, asyncio.Task[None]]]:
         """Run the parts as tasks, by their number, of which none is left on the way out.
 
         `news` is set whenever more of one is certain, or one has ended.
         """
-        room = asyncio.Semaphore(self.model.limits.slots)
+        places = room or Room(self._limits.places)
 
         async def run(request: Request) -> None:
             try:
-                async with room:
+                async with places.take(request.options.width):
                     await delivery.complete(self.model.engine, request, news)
             finally:
                 news.set()

@@ -1,23 +1,28 @@
 """From a message to its reply, however it came: alone, in a batch, in a stream."""
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
 
 from seq2serve.v1 import translation_pb2
 from service.call import Call, check_request_id
 from service.delivery import Delivery
+from service.limits import EdgeLimits
 from service.metrics import Metrics
 from service.options import Ids
 from service.registry import Registry
 from service.replies import delta, model_ref, translate_response
-from service.translation import Translation
-from service.validation import EdgeLimits, resolve
+from service.room import Room
+from service.translation import Translation, is_heavy
+from service.validation import resolve
 
 Message: TypeAlias = translation_pb2.TranslateRequest
 Reply: TypeAlias = translation_pb2.TranslateResponse
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,11 @@ class Translator:
     delivery: Delivery
     limits: EdgeLimits
     metrics: Metrics
+    executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "edge"))  # for what is heavy
 
-    def accept(self, message: Message, call: Call, streams: bool = False, forced: Ids | None = None) -> Translation:
+    async def accept(
+        self, message: Message, call: Call, streams: bool = False, forced: Ids | None = None
+    ) -> Translation:
         """Validate a message, and take its id for the call; `forced` is the target to score, if it is given.
 
         Raises:
@@ -39,18 +47,24 @@ class Translator:
             call.request_id = check_request_id(message.request_id)
         model = resolve(self.registry, message.model, message.source_language, message.target_language)
         call.model = f"{model.name}/{model.version}"
-        return Translation(message, model, self.limits, streams, forced)
 
-    async def translate(self, message: Message, call: Call, forced: Ids | None = None) -> Reply:
-        """Translate one text, or score its translation where that is `forced`.
+        def read() -> Translation:
+            return Translation(message, model, self.limits, streams, forced)
+
+        return await self._off_loop(message, read)
+
+    async def translate(
+        self, message: Message, call: Call, forced: Ids | None = None, room: Room | None = None
+    ) -> Reply:
+        """Translate one text, or score its translation where that is `forced`; `room` is that of a call of many.
 
         Raises:
             ServiceError: it was refused, or failed.
         """
-        translation = self.accept(message, call, forced=forced)
+        translation = await self.accept(message, call, forced=forced)
         with self._counted(translation):
-            await translation.complete(self.delivery)
-        return self._reply(translation, call)
+            await translation.complete(self.delivery, room)
+        return await self._reply(translation, call)
 
     async def stream(self, message: Message, call: Call) -> AsyncGenerator[translation_pb2.TranslateEvent]:
         """Translate one text and tell of its parts as they become certain.
@@ -58,7 +72,7 @@ class Translator:
         Raises:
             ServiceError: it was refused, or failed.
         """
-        translation = self.accept(message, call, streams=True)
+        translation = await self.accept(message, call, streams=True)
         accepted = translation_pb2.Accepted(
             request_id=call.request_id,
             resolved_model=model_ref(translation.model),
@@ -69,15 +83,24 @@ class Translator:
                 await anext(news)  # which comes once all is in line
                 yield translation_pb2.TranslateEvent(accepted=accepted)
                 async for progress in news:
-                    if progress.text or (progress.ids and message.output.tokens):
+                    if progress.text or (progress.ids and (message.output.tokens or message.output.token_scores)):
                         yield translation_pb2.TranslateEvent(delta=delta(progress, translation))
-        yield translation_pb2.TranslateEvent(final=self._reply(translation, call))
+        yield translation_pb2.TranslateEvent(final=await self._reply(translation, call))
 
-    def _reply(self, translation: Translation, call: Call) -> Reply:
-        reply, call.stages = translate_response(translation, call.request_id, call.started_at)
+    async def _reply(self, translation: Translation, call: Call) -> Reply:
+        def write() -> tuple[Reply, dict[str, float]]:
+            return translate_response(translation, call.request_id, call.started_at)
+
+        reply, call.stages = await self._off_loop(translation.message, write)
         total = time.monotonic() - call.started_at
-        self.metrics.translation_replied(translation.model, translation.requests, call.stages, total)
+        self.metrics.translation_replied(translation.model, translation.requests, call.stages, call.started_at, total)
         return reply
+
+    async def _off_loop(self, message: Message, work: Callable[[], T]) -> T:
+        """Do what may take long in a thread, as everybody waits for the event loop."""
+        if is_heavy(message):
+            return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+        return work()
 
     @contextmanager
     def _counted(self, translation: Translation) -> Iterator[None]:

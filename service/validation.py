@@ -3,28 +3,21 @@
 from dataclasses import dataclass
 
 from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
-from service.errors import EmptySource, FieldViolation, InvalidRequest, SourceTooLong, VersionNotFound
+from service.errors import EmptySource, InvalidRequest, SourceTooLong, VersionNotFound, quoted
+from service.limits import EdgeLimits, check_size
 from service.model import Model
 from service.registry import Registry
 from service.request import Request
 from service.search_options import check_pieces, need_attention
 from service.text.glossary import GlossaryTerm
+from service.text.limits import MAX_TERM, TooMuch
 from service.text.options import TextOptions
 from service.text.pieces import Pieces
-from service.text.protect import Protected, cut, protect
+from service.text.protect import Protected, cut, protect, truncate
 from service.text.sentences import Segment, fit, split
 
 NOTHING = TextOptions()  # is transferred
 TRANSFERS = ("tags", "urls", "emails", "numbers", "placeholders")
-
-
-@dataclass(frozen=True)
-class EdgeLimits:
-    """Bound what a message may ask for."""
-
-    max_text_bytes: int
-    max_batch_items: int
-    max_glossary_terms: int
 
 
 @dataclass
@@ -51,7 +44,9 @@ def resolve(registry: Registry, ref: model_pb2.ModelRef, source_language: str, t
             if version < 1:
                 raise InvalidRequest.field("model.version", f"is {version}, versions count from 1")
         case "alias":
-            raise VersionNotFound(f"model {ref.name!r} has no alias {ref.alias!r}: this server has no aliases")
+            raise VersionNotFound(
+                f"model {quoted(ref.name)} has no alias {quoted(ref.alias)}: this server has no aliases"
+            )
     return registry.find(ref.name, version, source_language, target_language)
 
 
@@ -59,7 +54,7 @@ def read_text_options(request: translation_pb2.TranslateRequest, model: Model, l
     """Read what is transferred from the source to the target.
 
     Raises:
-        InvalidRequest: a term is empty, there are too many, or the source has no text to transfer from.
+        InvalidRequest: a term is empty or too long, there are too many, or the source has no text to transfer from.
         UnsupportedOption: the model has no attention.
     """
     if not (request.HasField("input") or request.glossary or request.options.replace_unknowns):
@@ -77,8 +72,11 @@ def read_text_options(request: translation_pb2.TranslateRequest, model: Model, l
         )
     for i, term in enumerate(request.glossary):
         for side in ("source", "target"):
-            if not getattr(term, side).strip():
+            given = getattr(term, side)
+            if not given.strip():
                 raise InvalidRequest.field(f"glossary[{i}].{side}", "is empty")
+            if len(given) > MAX_TERM:
+                raise InvalidRequest.field(f"glossary[{i}].{side}", f"has {len(given)} characters, at most {MAX_TERM}")
     terms = (
         GlossaryTerm(term.source, term.target, term.case_sensitive or not term.HasField("case_sensitive"))
         for term in request.glossary
@@ -102,6 +100,7 @@ def read_parts(
 
     Raises:
         EmptySource: there is nothing to translate.
+        InvalidRequest: there are too many sentences or tags.
         SourceTooLong: it is above the model's limit, and neither truncation nor splitting was asked for.
     """
     spans |= options is not NOTHING
@@ -111,18 +110,21 @@ def read_parts(
         name = f"{prefix}tokens"
         source = read_tokens(name, request.tokens, model, spans)
         if not source.ids:
-            raise EmptySource(f"{name}: is empty", [FieldViolation(name, "is empty")])
+            raise EmptySource.field(name, "is empty")
         protected = protect(source.text, options) if spans else None
         return [_limited(Part(source, protected), name, request.input, model)]
     name = f"{prefix}text"
-    check_size(name, request.text, limits)
+    check_size(name, request.text, limits, SourceTooLong)
     if not (spans or request.input.split_sentences):
         parts = [Part(Pieces(request.text, model.vocabulary.encode(request.text), []))]
     else:
-        parts = _parts(protect(request.text, options), model, request.input, spans)
+        try:
+            parts = _parts(protect(request.text, options), model, request.input, spans)
+        except TooMuch as error:
+            raise InvalidRequest.field(name, str(error)) from error
     if not request.text.strip() or not any(part.source.ids for part in parts):
         why = "is empty" if not request.text else "holds nothing to translate"
-        raise EmptySource(f"{name}: {why}", [FieldViolation(name, why)])
+        raise EmptySource.field(name, why)
     return [_limited(part, name, request.input, model) for part in parts]
 
 
@@ -150,29 +152,16 @@ def read_tokens(field_name: str, tokens: options_pb2.Tokens, model: Model, spans
     return model.vocabulary.decode_spans(ids) if spans else Pieces("", ids, [])
 
 
-def check_size(field_name: str, text: str, limits: EdgeLimits) -> None:
-    """Refuse a text that is too long to be looked at.
-
-    Raises:
-        SourceTooLong: it is above the limit in bytes.
-    """
-    size = len(text.encode())
-    if size > limits.max_text_bytes:
-        why = f"has {size} bytes, the limit is {limits.max_text_bytes}"
-        raise _too_long(field_name, why, size, limits.max_text_bytes)
-
-
 def _limited(part: Part, name: str, options: options_pb2.InputOptions, model: Model) -> Part:
     """Cut a part down to the model's limit where that was asked for."""
     source, limit = part.source, model.manifest.limits.max_source_tokens
     length = len(source.ids)
     if length > limit:
         if not options.truncate:
-            raise _too_long(name, f"has {length} pieces, the limit of {model.name!r} is {limit}", length, limit)
+            why = f"has {length} pieces, the limit of {model.name!r} is {limit}"
+            raise SourceTooLong.field(name, why, length=str(length), limit=str(limit))
         part.source = Pieces(source.text, source.ids[:limit], source.spans[:limit])
         part.truncated = length - limit
+        if part.protected:
+            part.protected = truncate(part.protected, part.source.spans[-1][1])
     return part
-
-
-def _too_long(name: str, why: str, length: int, limit: int) -> SourceTooLong:
-    return SourceTooLong(f"{name}: {why}", [FieldViolation(name, why)], {"length": str(length), "limit": str(limit)})
