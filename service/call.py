@@ -38,6 +38,7 @@ class Call:
     model: str = ""
     reason: str = ""
     stages: dict[str, float] = field(default_factory=dict)  # seconds
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # for one piece of heavy work at a time
 
 
 _current: ContextVar[Call] = ContextVar("call")

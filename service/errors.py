@@ -22,6 +22,7 @@ StartupError                 the server cannot start: the message names what is 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 SHOWN = 60  # characters of a value that an error quotes: trailers have a limit
 
@@ -62,7 +63,7 @@ class InvalidRequest(ServiceError):
     reason = "invalid_option"
 
     @classmethod
-    def field(cls, name: str, description: str, **metadata: str) -> "InvalidRequest":
+    def field(cls, name: str, description: str, **metadata: str) -> Self:
         """Refuse one field."""
         return cls(f"{name}: {description}", [FieldViolation(name, description)], metadata)
 

@@ -14,6 +14,7 @@ from service.status import CODES
 from service.translator import Translator
 
 log = logging.getLogger("service.items")
+MAX_REPLY = 64 << 20  # bytes of a batch's results
 Item = translation_pb2.TranslateRequest
 Result = translation_pb2.TranslateResult
 
@@ -30,14 +31,21 @@ async def translate_batch(
         call.request_id = check_request_id(message.request_id)
     _check_batch(message, translator)
     items = Items(translator, call)
+    left = MAX_REPLY
 
     async def run(index: int) -> Result:
+        nonlocal left
         item = message.items[index]
         if message.HasField("defaults"):
             item = Item()
             item.MergeFrom(message.defaults)
             item.MergeFrom(message.items[index])
-        return await items.translate(item, index)
+        result = await items.translate(item, index)
+        left -= result.ByteSize()
+        if left < 0:
+            why = f"has results of more than {MAX_REPLY} bytes: send fewer, or a TranslateBulk"
+            return items.refusal(index, result.request_id, InvalidRequest.field("items", why))
+        return result
 
     async with asyncio.TaskGroup() as group:
         tasks = []
@@ -69,7 +77,7 @@ async def translate_bulk(
     """Translate a stream of items; results come as they are done.
 
     An item is read when there is room for it, so that HTTP/2 slows the sender down. What was read is answered, even
-    where the call then fails.
+    where the call then fails, unless gRPC itself ends it, as for a message above its limit.
 
     Raises:
         Draining: the server is shutting down, and reads no more items.
@@ -139,18 +147,20 @@ class Items:
         """Translate one item; what goes wrong with it becomes its status."""
         call, translator = self._call, self._translator
         own = replace(call, request_id=f"{call.request_id}-{index}", started_at=time.monotonic(), stages={})
-        result = Result(index=index)
         try:
-            result.response.CopyFrom(await translator.translate(item, own, room=self._room))
-            result.status.SetInParent()
+            response = await translator.translate(item, own, room=self._room)
         except Exception as error:
             if not isinstance(error, ServiceError):
                 log.exception("item %d of call %s failed", index, call.request_id)
                 error = InternalError("the server failed on this item; its log has the cause")
-            result.status.CopyFrom(_status(error))
-            translator.metrics.item_rejected(error.reason)
-        result.request_id = own.request_id
-        return result
+            return self.refusal(index, own.request_id, error)
+        status = translation_pb2.ItemStatus()
+        return Result(index=index, request_id=own.request_id, response=response, status=status)
+
+    def refusal(self, index: int, request_id: str, error: ServiceError) -> Result:
+        """Make an error the result of an item."""
+        self._translator.metrics.item_rejected(error.reason)
+        return Result(index=index, request_id=request_id, status=_status(error))
 
 
 def _status(error: ServiceError) -> translation_pb2.ItemStatus:

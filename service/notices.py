@@ -1,18 +1,28 @@
 """What a caller should know although the call went well."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from seq2serve.v1 import translation_pb2
 from service.rendering import Rendered
 from service.search.hypothesis import FinishReason
 from service.translation import Translation
 
+MOST = 100  # of one reply
+
 
 def notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) -> Iterator[translation_pb2.Notice]:
     """Tell what was cut, stopped, not known or not transferred, of the best hypothesis of every part."""
+    found = list(_notices(translation, rendered))
+    yield from islice(found, MOST)
+    if len(found) > MOST:
+        yield _notice("left_out", f"{len(found) - MOST} more notices are left out.")
+
+
+def _notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) -> Iterator[translation_pb2.Notice]:
     parts, model = translation.parts, translation.model
     best = [found[0] for found in rendered]
-    field = translation.message.WhichOneof("source") or ""
+    field = translation.source_field
     truncated = sum(part.truncated for part in parts)
     if truncated:
         limit = model.manifest.limits.max_source_tokens
@@ -26,7 +36,9 @@ def notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) ->
     reasons = [one.hypothesis.finish_reason for one in best]
     if FinishReason.LENGTH in reasons:
         limit = max(request.options.max_length for request in translation.requests)
-        yield _notice("length_limit", f"The translation was cut at {limit} pieces.", "options.max_length")
+        yield _notice(
+            "length_limit", f"The translation reached its limit of {limit} pieces and may be cut.", "options.max_length"
+        )
     if FinishReason.REPETITION_GUARD in reasons:
         yield _notice("repetition_guard", "The translation looped and was cut before the loop.")
     for notice in {notice: None for one in best for notice in one.notices}:  # each once, in order

@@ -1,11 +1,12 @@
 """From finished translations to the messages that tell of them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
 from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
+from service.errors import InvalidRequest
 from service.model import Model
 from service.notices import notices
 from service.rendering import Rendered, links
@@ -21,6 +22,7 @@ FINISH_REASONS = {
     FinishReason.REPETITION_GUARD: translation_pb2.FINISH_REASON_REPETITION_GUARD,
 }
 LEAST_WEIGHT = 0.05
+MAX_LINKS = 65_536  # of a reply
 Output = options_pb2.OutputOptions
 Segment = tuple[Part, Rendered]
 
@@ -38,11 +40,20 @@ def model_ref(model: Model) -> model_pb2.ModelRef:
 
 def translate_response(
     translation: Translation, request_id: str, arrived_at: float
-) -> tuple[translation_pb2.TranslateResponse, dict[str, float]]:
-    """Make the reply to a finished translation; returns it and its stages in seconds."""
+) -> Iterator[tuple[translation_pb2.TranslateResponse, dict[str, float]] | None]:
+    """Make the reply to a finished translation: last comes the reply, with its stages in seconds.
+
+    Before it comes nothing, several times, where something else may be done in between.
+
+    Raises:
+        InvalidRequest: the alignment has too many links.
+    """
     started = time.monotonic()
     model, message, output = translation.model, translation.message, translation.message.output
-    rendered = [translation.render(part) for part in translation.parts]
+    rendered = []
+    for part in translation.parts:
+        rendered.append(translation.render(part))
+        yield None
     reply = translation_pb2.TranslateResponse(
         request_id=request_id, resolved_model=model_ref(model), usage=usage(translation)
     )
@@ -53,6 +64,8 @@ def translate_response(
     else:
         for one in rendered[0]:
             reply.hypotheses.append(hypothesis([(translation.parts[0], one)], model, output))
+            _check_links(sum(len(found.alignment) for found in reply.hypotheses))
+            yield None
     reply.source_tokens.extend(source_tokens(translation.parts, model, output))
     reply.source_words.extend(source_words(translation.parts, output))
     reply.warnings.extend(notices(translation, rendered))
@@ -62,7 +75,13 @@ def translate_response(
     stages = stages_of(translation.requests, arrived_at, now - started)
     if output.timing or not output.HasField("timing"):
         reply.timing.CopyFrom(timing(translation.requests, stages, arrived_at, now))
-    return reply, stages
+    yield reply, stages
+
+
+def _check_links(links: int) -> None:
+    if links > MAX_LINKS:
+        why = f"leaves more than {MAX_LINKS} links: raise it, or ask for fewer hypotheses or a shorter text"
+        raise InvalidRequest.field("output.alignment_min_weight", why)
 
 
 def delta(progress: Progress, translation: Translation) -> translation_pb2.TranslationDelta:
@@ -111,7 +130,9 @@ def _align(reply: translation_pb2.Hypothesis, segments: Sequence[Segment], outpu
     for part, one in segments:
         weights = one.piece_weights if by_piece else one.weights
         assert weights is not None
-        for link in links(weights, least, source, target):
+        found = links(weights, least, source, target)
+        _check_links(len(reply.alignment) + len(found))
+        for link in found:
             reply.alignment.add(source=link.source, target=link.target, weight=link.weight)
         if not by_piece:
             for word in one.words:

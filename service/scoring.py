@@ -59,13 +59,12 @@ def _read_target(message: translation_pb2.ScoreRequest, translator: Translator) 
     kind = message.WhichOneof("target")
     if kind is None:
         raise InvalidRequest.field("target_text", "is missing, as is target_tokens")
+    pieces, limit = message.target_tokens.pieces, model.manifest.limits.max_length
+    ids: list[int] = []
     if kind == "target_text":
         check_size(kind, message.target_text, translator.limits)
-        ids = tuple(model.vocabulary.encode(message.target_text))
-    else:
-        pieces = message.target_tokens.pieces
-        ids = check_pieces(kind, pieces, model.vocabulary.ids(pieces), model)
-    limit = model.manifest.limits.max_length
-    if len(ids) > limit:
-        raise InvalidRequest.field(kind, f"has {len(ids)} pieces, the limit of {model.name!r} is {limit}")
-    return ids
+        ids = model.vocabulary.encode(message.target_text)
+    length = len(ids) or len(pieces)
+    if length > limit:
+        raise InvalidRequest.field(kind, f"has {length} pieces, the limit of {model.name!r} is {limit}")
+    return tuple(ids) or check_pieces(kind, pieces, model.vocabulary.ids(pieces), model)

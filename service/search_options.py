@@ -198,7 +198,9 @@ def _prefix(request: translation_pb2.TranslateRequest, model: Model, limits: Edg
     if request.prefix_bias and request.options.return_alternatives:
         raise InvalidRequest.field("prefix_bias", "must be 0 with return_alternatives")
     check_size(kind, request.target_prefix, limits)
-    pieces = request.target_prefix_tokens.pieces
+    pieces, limit = request.target_prefix_tokens.pieces, model.manifest.limits.max_length
+    if len(pieces) > limit:
+        raise InvalidRequest.field(kind, f"has {len(pieces)} pieces, the limit of {model.name!r} is {limit}")
     ids = model.vocabulary.encode(request.target_prefix) if kind == "target_prefix" else model.vocabulary.ids(pieces)
     if kind == "target_prefix_tokens":
         check_pieces(kind, pieces, ids, model)

@@ -102,8 +102,8 @@ class Server:
             settings.max_text_bytes,
             settings.max_batch_items,
             settings.max_glossary_terms,
-            # Twice the slots keep them full on their own.
-            min(2 * settings.slots, settings.queue_limit),
+            # Twice the slots keep them full on their own; half of the line is left to others.
+            max(1, min(2 * settings.slots, settings.queue_limit // 2)),
         )
         translator = Translator(self._registry, delivery, limits, metrics)
         translation = TranslationServicer(translator, self._draining)

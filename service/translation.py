@@ -33,7 +33,13 @@ class Progress:
 
 def is_heavy(message: translation_pb2.TranslateRequest) -> bool:
     """Tell whether to read a message, or to make its reply, may take milliseconds."""
-    return message.HasField("input") or message.output.alignment in ALIGNED or message.ByteSize() > LIGHT
+    return (
+        message.HasField("input")
+        or bool(message.glossary)
+        or message.options.replace_unknowns
+        or message.output.alignment in ALIGNED
+        or message.ByteSize() > LIGHT
+    )
 
 
 class Translation:
@@ -59,8 +65,9 @@ class Translation:
         self._fields = read_options(message, model, limits)
         self._forced, self._limits = forced, limits
         text_options = read_text_options(message, model, limits)
-        name = "" if forced is None else "source_"
-        self.parts = read_parts(message, model, limits, text_options, self._aligned, name)
+        prefix = "" if forced is None else "source_"
+        self.source_field = f"{prefix}{message.WhichOneof('source')}"
+        self.parts = read_parts(message, model, limits, text_options, self._aligned, prefix)
         self._replaces = text_options.replace_unknowns
         for number, part in enumerate(self.parts):
             if part.source.ids:

@@ -51,7 +51,7 @@ class Translator:
         def read() -> Translation:
             return Translation(message, model, self.limits, streams, forced)
 
-        return await self._off_loop(message, read)
+        return await self._aside(call, read) if is_heavy(message) else read()
 
     async def translate(
         self, message: Message, call: Call, forced: Ids | None = None, room: Room | None = None
@@ -88,19 +88,23 @@ class Translator:
         yield translation_pb2.TranslateEvent(final=await self._reply(translation, call))
 
     async def _reply(self, translation: Translation, call: Call) -> Reply:
-        def write() -> tuple[Reply, dict[str, float]]:
-            return translate_response(translation, call.request_id, call.started_at)
-
-        reply, call.stages = await self._off_loop(translation.message, write)
+        writing = translate_response(translation, call.request_id, call.started_at)
+        made = None
+        if is_heavy(translation.message):
+            while made is None:
+                made = await self._aside(call, lambda: next(writing))
+        else:
+            *_, made = writing
+        assert made is not None  # the last thing that comes
+        reply, call.stages = made
         total = time.monotonic() - call.started_at
         self.metrics.translation_replied(translation.model, translation.requests, call.stages, call.started_at, total)
         return reply
 
-    async def _off_loop(self, message: Message, work: Callable[[], T]) -> T:
-        """Do what may take long in a thread, as everybody waits for the event loop."""
-        if is_heavy(message):
+    async def _aside(self, call: Call, work: Callable[[], T]) -> T:
+        """Do what may take long in a thread, as everybody waits for the event loop; calls take turns there."""
+        async with call.turn:
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)
-        return work()
 
     @contextmanager
     def _counted(self, translation: Translation) -> Iterator[None]:

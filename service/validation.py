@@ -108,11 +108,7 @@ def read_parts(
         if request.input.split_sentences:
             raise InvalidRequest.field("input.split_sentences", "needs a source that is text, not tokens")
         name = f"{prefix}tokens"
-        source = read_tokens(name, request.tokens, model, spans)
-        if not source.ids:
-            raise EmptySource.field(name, "is empty")
-        protected = protect(source.text, options) if spans else None
-        return [_limited(Part(source, protected), name, request.input, model)]
+        return [_read_tokens(name, request, model, options, spans)]
     name = f"{prefix}text"
     check_size(name, request.text, limits, SourceTooLong)
     if not (spans or request.input.split_sentences):
@@ -142,14 +138,20 @@ def _parts(protected: Protected, model: Model, options: options_pb2.InputOptions
     ]
 
 
-def read_tokens(field_name: str, tokens: options_pb2.Tokens, model: Model, spans: bool) -> Pieces:
-    """Look given pieces up.
-
-    Raises:
-        InvalidRequest: a piece is no text.
-    """
-    ids = list(check_pieces(field_name, tokens.pieces, model.vocabulary.ids(tokens.pieces), model))
-    return model.vocabulary.decode_spans(ids) if spans else Pieces("", ids, [])
+def _read_tokens(
+    name: str, request: translation_pb2.TranslateRequest, model: Model, options: TextOptions, spans: bool
+) -> Part:
+    """Look given pieces up, as many as the model takes."""
+    pieces, limit = request.tokens.pieces, model.manifest.limits.max_source_tokens
+    if not pieces:
+        raise EmptySource.field(name, "is empty")
+    if len(pieces) > limit and not request.input.truncate:
+        raise _too_long(name, len(pieces), model)
+    kept = pieces[:limit]
+    ids = list(check_pieces(name, kept, model.vocabulary.ids(kept), model))
+    source = model.vocabulary.decode_spans(ids) if spans else Pieces("", ids, [])
+    protected = protect(source.text, options) if spans else None
+    return Part(source, protected, truncated=len(pieces) - len(kept))
 
 
 def _limited(part: Part, name: str, options: options_pb2.InputOptions, model: Model) -> Part:
@@ -158,10 +160,15 @@ def _limited(part: Part, name: str, options: options_pb2.InputOptions, model: Mo
     length = len(source.ids)
     if length > limit:
         if not options.truncate:
-            why = f"has {length} pieces, the limit of {model.name!r} is {limit}"
-            raise SourceTooLong.field(name, why, length=str(length), limit=str(limit))
+            raise _too_long(name, length, model)
         part.source = Pieces(source.text, source.ids[:limit], source.spans[:limit])
         part.truncated = length - limit
         if part.protected:
             part.protected = truncate(part.protected, part.source.spans[-1][1])
     return part
+
+
+def _too_long(name: str, length: int, model: Model) -> SourceTooLong:
+    limit = model.manifest.limits.max_source_tokens
+    why = f"has {length} pieces, the limit of {model.name!r} is {limit}"
+    return SourceTooLong.field(name, why, length=str(length), limit=str(limit))

@@ -57,15 +57,3 @@ def rows(weights: Weights, target_share: Weights) -> Weights:
     total: Weights = target_share.T @ weights
     mean: Weights = numpy.divide(total, pieces, out=numpy.zeros_like(total), where=pieces > 0)
     return mean
-
-
-def unit_weights(
-    weights: Weights, source: Pieces, source_units: Sequence[Span], target: Pieces, target_units: Sequence[Span]
-) -> Weights:
-    """Turn the weights (T, S) of pieces into those of units, (target units, source units).
-
-    A unit's weight is the sum over its source pieces and the mean over its target pieces:
-    W[t, s] = 1/|t| · Σ_{i∈t} Σ_{j∈s} w[i, j].
-    """
-    result: Weights = rows(weights, share(target, target_units)) @ share(source, source_units)
-    return result

@@ -1,8 +1,13 @@
 """Unknown pieces of a target, replaced by what they attend to."""
 
+import numpy
+from numpy.typing import NDArray
+
 from service.text.links import Weights, share
 from service.text.pieces import Pieces, Span
 from service.text.words import Word, tokens
+
+Indexes = NDArray[numpy.int64]
 
 SURFACE = "⁇"  # SentencePiece decodes the unknown piece to this, with a space of its own on either side
 
@@ -15,7 +20,9 @@ def replace_unknowns(source: Pieces, target: Pieces, weights: Weights, unknown_i
     whole = tokens(source.text)
     if unknown_id not in target.ids or not whole:
         return target
-    by_token = weights @ share(source, [token.span for token in whole])
+    belongs = share(source, [token.span for token in whole])
+    attended = (weights @ belongs).argmax(axis=1).tolist()  # the word of each target piece
+    parts = _unknown_parts(source, whole, belongs.argmax(axis=1).tolist(), unknown_id)
     shown = [index for index, (start, end) in enumerate(target.spans) if start < end]
     unknown = [target.ids[index] == unknown_id for index in shown]
     gaps = _gaps(target, shown, unknown)
@@ -25,12 +32,12 @@ def replace_unknowns(source: Pieces, target: Pieces, weights: Weights, unknown_i
     for number, index in enumerate(shown):
         piece, gap, word = target.text[slice(*target.spans[index])], gaps[number], None
         if unknown[number]:
-            word = whole[int(by_token[index].argmax())]
-            parts = [s for s, id_ in enumerate(source.ids) if id_ == unknown_id and _within(source.spans[s], word.span)]
+            word = whole[attended[index]]
             if word == before:  # said once is enough, however often the model stammers
                 piece = gap = ""
-            elif parts and _inside(target, shown, gaps, number):
-                piece = source.text[slice(*source.spans[max(parts, key=lambda s: float(weights[index, s]))])]
+            elif word in parts and _inside(target, shown, gaps, number):
+                candidates = parts[word]
+                piece = source.text[slice(*source.spans[candidates[weights[index, candidates].argmax()]])]
                 word = None
             else:
                 piece = word.text
@@ -39,6 +46,15 @@ def replace_unknowns(source: Pieces, target: Pieces, weights: Weights, unknown_i
         text += piece
         before = word
     return Pieces(text + gaps[-1], target.ids, spans)
+
+
+def _unknown_parts(source: Pieces, whole: list[Word], owners: list[int], unknown_id: int) -> dict[Word, Indexes]:
+    """List, by word, the unknown source pieces that are part of it; `owners` has the word of each piece."""
+    parts: dict[Word, list[int]] = {}
+    for index, (id_, span, owner) in enumerate(zip(source.ids, source.spans, owners, strict=True)):
+        if id_ == unknown_id and _within(span, whole[owner].span):
+            parts.setdefault(whole[owner], []).append(index)
+    return {word: numpy.array(indexes) for word, indexes in parts.items()}
 
 
 def _inside(target: Pieces, shown: list[int], gaps: list[str], number: int) -> bool:

@@ -191,6 +191,18 @@ SCORES: dict[str, tuple[Score, str, str]] = {
 }
 
 
+# All attention weights of twelve hypotheses, as long as they can be.
+HEAVY = Request(
+    text="a b " * 110,
+    options=Options(beam_size=12, num_hypotheses=12, min_length=256, max_length=256),
+    output=Output(
+        alignment=options_pb2.ALIGNMENT_MODE_SOFT_SPARSE,
+        alignment_unit=options_pb2.ALIGNMENT_UNIT_PIECE,
+        alignment_min_weight=0,
+    ),
+)
+
+
 def refused(call: Callable[[], Any]) -> grpc.RpcError:
     """Return the error of a call that must fail."""
     with pytest.raises(grpc.RpcError) as caught:
@@ -274,6 +286,42 @@ def test_bytes_that_do_not_parse(channel: grpc.Channel, method: str) -> None:
     error = refused(lambda: call(b"\xff\xff\xff\xff"))
     check(error, StatusCode.INVALID_ARGUMENT, "malformed_request")
     assert "Error" not in str(error.details())
+
+
+def test_more_links_than_anybody_reads_are_refused(translation: Stub) -> None:
+    """A small request does not get a reply of megabytes."""
+    error = refused(lambda: translation.Translate(HEAVY))
+    assert check(error, INVALID, "invalid_option") == ["output.alignment_min_weight"]
+    assert "more than 65536 links" in str(error.details())
+
+
+def test_a_million_pieces_are_refused_unread(translation: Stub) -> None:
+    """Lists of pieces are counted before anything is looked up; where truncation was asked for they are cut first."""
+    pieces = Tokens(pieces=["▁day"] * 400_000)
+    error = refused(lambda: translation.Score(Score(source_text=OK, target_tokens=pieces)))
+    assert check(error, INVALID, "invalid_option") == ["target_tokens"]
+    error = refused(lambda: translation.Translate(Request(text=OK, target_prefix_tokens=pieces)))
+    assert check(error, INVALID, "invalid_option") == ["target_prefix_tokens"]
+    reply = translation.Translate(
+        Request(
+            tokens=pieces,
+            input=Input(truncate=True),
+            options=Options(max_length=3),
+            output=Output(alignment=options_pb2.ALIGNMENT_MODE_HARD),
+        )
+    )
+    assert reply.usage.truncated_source_tokens == 400_000 - 256
+    assert reply.warnings[0].field == "tokens"
+
+
+def test_notices_are_bounded_and_name_the_fields_of_their_request(translation: Stub) -> None:
+    """A glossary of terms that are nowhere gives a hundred notices; a score's name its own fields."""
+    terms = [Term(source=f"term{i}", target="x") for i in range(150)]
+    warnings = translation.Translate(Request(text=OK, glossary=terms)).warnings
+    assert len(warnings) == 101
+    assert (warnings[-1].reason, warnings[-1].message) == ("left_out", "50 more notices are left out.")
+    scored = translation.Score(Score(source_text="day " * 300, target_text="Tag", input=Input(truncate=True)))
+    assert [notice.field for notice in scored.warnings] == ["source_text"]
 
 
 def test_what_is_off_is_not_refused(translation: Stub) -> None:

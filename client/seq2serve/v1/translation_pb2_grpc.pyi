@@ -22,7 +22,7 @@ is the same word in upper case, domain `seq2serve`, and a BadRequest where field
 | permission_denied                                                 | PERMISSION_DENIED   |
 | internal                                                          | INTERNAL            |
 
-The time limit of a call is its gRPC deadline; without one the server's default holds. Every call is
+The time limit of a call is its gRPC deadline; without one there is none. Every call is
 stateless and safe to repeat.
 """
 
