@@ -118,7 +118,8 @@ class OnnxRunner:
         """
         manifest = bundle.manifest
         self._bundle = bundle
-        self._encoder = open_session(bundle, manifest.graph("encoder"), device, threads)
+        # Encoder batches are small, and a thread that waits for a core holds up the other one at each position.
+        self._encoder = open_session(bundle, manifest.graph("encoder"), device, max(1, threads // 2))
         self._steps = {
             role: open_session(bundle, manifest.graph(role), device, threads) for role in ("step", "step_full")
         }
