@@ -1,7 +1,6 @@
 """What a caller should know although the call went well."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from seq2serve.v1 import translation_pb2
 from service.rendering import Rendered
@@ -11,12 +10,12 @@ from service.translation import Translation
 MOST = 100  # of one reply
 
 
-def notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) -> Iterator[translation_pb2.Notice]:
+def notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) -> list[translation_pb2.Notice]:
     """Tell what was cut, stopped, not known or not transferred, of the best hypothesis of every part."""
     found = list(_notices(translation, rendered))
-    yield from islice(found, MOST)
     if len(found) > MOST:
-        yield _notice("left_out", f"{len(found) - MOST} more notices are left out.")
+        found[MOST:] = [_notice("left_out", f"{len(found) - MOST} more notices are left out.")]
+    return found
 
 
 def _notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) -> Iterator[translation_pb2.Notice]:

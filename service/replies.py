@@ -64,11 +64,15 @@ def translate_response(
     else:
         for one in rendered[0]:
             reply.hypotheses.append(hypothesis([(translation.parts[0], one)], model, output))
-            _check_links(sum(len(found.alignment) for found in reply.hypotheses))
+            if output.alignment in ALIGNED:
+                _check_links(sum(len(found.alignment) for found in reply.hypotheses))
             yield None
-    reply.source_tokens.extend(source_tokens(translation.parts, model, output))
-    reply.source_words.extend(source_words(translation.parts, output))
-    reply.warnings.extend(notices(translation, rendered))
+    if found := source_tokens(translation.parts, model, output):
+        reply.source_tokens.extend(found)
+    if words := source_words(translation.parts, output):
+        reply.source_words.extend(words)
+    if warnings := notices(translation, rendered):
+        reply.warnings.extend(warnings)
     if translation.seed is not None:
         reply.seed = translation.seed
     now = time.monotonic()
@@ -169,12 +173,20 @@ def source_words(parts: Sequence[Part], output: Output) -> list[translation_pb2.
 
 def usage(translation: Translation) -> translation_pb2.Usage:
     """Count the pieces of a translation."""
-    parts, unknown = translation.parts, translation.model.vocabulary.unknown_id
+    unknown = translation.model.vocabulary.unknown_id
+    read = written = unknowns = truncated = 0
+    for part in translation.parts:
+        read += len(part.source.ids)
+        unknowns += part.source.ids.count(unknown)
+        truncated += part.truncated
+    for request in translation.requests:
+        for one in request.hypotheses:
+            written += len(one.ids)
     return translation_pb2.Usage(
-        source_tokens=sum(len(part.source.ids) for part in parts),
-        target_tokens=sum(len(h.ids) for request in translation.requests for h in request.hypotheses),
-        unknown_source_tokens=sum(part.source.ids.count(unknown) for part in parts),
-        truncated_source_tokens=sum(part.truncated for part in parts),
+        source_tokens=read,
+        target_tokens=written,
+        unknown_source_tokens=unknowns,
+        truncated_source_tokens=truncated,
     )
 
 

@@ -72,7 +72,8 @@ def read_options(request: translation_pb2.TranslateRequest, model: Model, limits
         InvalidRequest: a value is out of range, or contradicts another.
         UnsupportedOption: the model cannot do it.
     """
-    check_priority(request.priority, model)
+    if request.priority:
+        check_priority(request.priority, model)
     fields = _prefix(request, model, limits)
     if not request.HasField("options"):
         return fields

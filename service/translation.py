@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from seq2serve.v1 import options_pb2, translation_pb2
 from service.delivery import Delivery
@@ -29,6 +30,11 @@ class Progress:
     text: str
     ids: tuple[int, ...]
     token_scores: tuple[float, ...]
+
+
+@lru_cache(1024)
+def _plain(longest: int, aligned: bool) -> SearchOptions:
+    return SearchOptions(longest, alignment=aligned)
 
 
 def is_heavy(message: translation_pb2.TranslateRequest) -> bool:
@@ -81,7 +87,7 @@ class Translation:
             return SearchOptions(max_length=len(prefix), prefix=prefix, alignment=aligned)
         longest = max_length(self.message.options, len(part.source.ids), self.model)
         if not self._fields:
-            return SearchOptions(longest, alignment=aligned)
+            return _plain(longest, aligned)
         options = SearchOptions(longest, alignment=aligned, **self._fields)
         check_lengths(self.message, options)
         if options.min_length > longest:  # of a sentence among others

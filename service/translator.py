@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
@@ -62,8 +62,10 @@ class Translator:
             ServiceError: it was refused, or failed.
         """
         translation = await self.accept(message, call, forced=forced)
-        with self._counted(translation):
+        try:
             await translation.complete(self.delivery, room)
+        finally:
+            self._count(translation)
         return await self._reply(translation, call)
 
     async def stream(self, message: Message, call: Call) -> AsyncGenerator[translation_pb2.TranslateEvent]:
@@ -78,13 +80,15 @@ class Translator:
             resolved_model=model_ref(translation.model),
             source_tokens=sum(len(part.source.ids) for part in translation.parts),
         )
-        with self._counted(translation):
+        try:
             async with aclosing(translation.progress(self.delivery)) as news:
                 await anext(news)  # which comes once all is in line
                 yield translation_pb2.TranslateEvent(accepted=accepted)
                 async for progress in news:
                     if progress.text or (progress.ids and (message.output.tokens or message.output.token_scores)):
                         yield translation_pb2.TranslateEvent(delta=delta(progress, translation))
+        finally:
+            self._count(translation)
         yield translation_pb2.TranslateEvent(final=await self._reply(translation, call))
 
     async def _reply(self, translation: Translation, call: Call) -> Reply:
@@ -106,12 +110,8 @@ class Translator:
         async with call.turn:
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
-    @contextmanager
-    def _counted(self, translation: Translation) -> Iterator[None]:
+    def _count(self, translation: Translation) -> None:
         """Count requests once they have left the engine, however they did."""
-        try:
-            yield
-        finally:
-            for request in translation.requests:
-                if request.finish_reason is not None:  # none where the waiting line refused it
-                    self.metrics.request_finished(translation.model, request.finish_reason)
+        for request in translation.requests:
+            if request.finish_reason is not None:  # none where the waiting line refused it
+                self.metrics.request_finished(translation.model, request.finish_reason)

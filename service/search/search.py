@@ -79,15 +79,20 @@ class Search(Rows):
         self._guarded[new] = [request.options.repetition_guard for request in requests]
         self._traced[new] = [request.options.keeps_attention for request in requests]
         self._streams[new] = [request.streams for request in requests]
-        ends = [(self._symbols.eos, *request.options.end_ids) for request in requests]
-        more = max(map(len, ends)) - self._ends.shape[1]
-        if more > 0:
-            self._ends = numpy.pad(self._ends, ((0, 0), (0, more)), "edge")
-        for row, pieces in enumerate(ends, new.start):
-            self._ends[row] = pieces[0]
-            self._ends[row, : len(pieces)] = pieces
+        self._ends[new] = self._symbols.eos
+        self._join_ends(requests, new.start)
         if self._constraints:
             self._constraints.join([request.options for request in requests])
+
+    def _join_ends(self, requests: Sequence[Request], start: int) -> None:
+        """Note what else ends a hypothesis of some rows."""
+        for row, request in enumerate(requests, start):
+            pieces = request.options.end_ids
+            if pieces:
+                more = 1 + len(pieces) - self._ends.shape[1]
+                if more > 0:
+                    self._ends = numpy.pad(self._ends, ((0, 0), (0, more)), "edge")
+                self._ends[row, 1 : 1 + len(pieces)] = pieces
 
     @property
     def _alive_at_start(self) -> int:
