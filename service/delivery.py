@@ -1,6 +1,7 @@
 """From the engine's thread to the event loop: one hop a step, however many requests it has news of."""
 
 import asyncio
+from functools import partial
 
 from service.engine import Engine
 from service.request import Request
@@ -25,14 +26,7 @@ class Delivery:
             ServiceError: it was refused, or failed.
         """
         done: asyncio.Future[None] = self._loop.create_future()
-
-        def notify() -> None:
-            if request.finished_at and not done.done():
-                done.set_result(None)
-            if news is not None:
-                news.set()
-
-        request.notify = notify
+        request.notify = partial(_tell, done, news)
         engine.submit(request)
         try:
             await done
@@ -45,4 +39,12 @@ class Delivery:
 
 def _notify(requests: list[Request]) -> None:
     for request in requests:
-        request.notify()
+        request.notify(request)
+
+
+def _tell(done: asyncio.Future[None], news: asyncio.Event | None, request: Request) -> None:
+    """Wake who waits for a request; it is an argument, as a request that its own callback held would need the GC."""
+    if request.finished_at and not done.done():
+        done.set_result(None)
+    if news is not None:
+        news.set()

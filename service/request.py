@@ -50,7 +50,8 @@ class Request:
     source_ids: NDArray[numpy.int64]  # (S,), without bos and eos
     options: SearchOptions
     streams: bool = False  # wants to hear of every certain piece
-    notify: Callable[[], None] = lambda: None  # called when it has ended, or more is certain, by whoever delivers
+    # Called with it when it has ended, or more is certain, by whoever delivers.
+    notify: Callable[["Request"], None] = lambda request: None
 
     status: Status = Status.WAITING
     lane: Lane | None = None
