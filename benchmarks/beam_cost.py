@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from seq2serve import AsyncClient
+from service.settings import Settings
 from tests.server_process import ServerProcess
 
 
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sentences", type=int, default=600)
     parser.add_argument("--in-flight", type=int, default=64)
-    parser.add_argument("--slots", type=int, default=64)
+    parser.add_argument("--slots", type=int, default=Settings.model_fields["slots"].default)
     arguments = parser.parse_args()
     sentences = [line.split("\t")[0] for line in arguments.file.read_text(encoding="utf-8").splitlines()]
     random.Random(1).shuffle(sentences)
