@@ -3,8 +3,8 @@
 import asyncio
 import inspect
 import logging
+import random
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
@@ -20,7 +20,8 @@ from service.metrics import Metrics
 from service.status import CODES, REASON_KEY, REQUEST_ID_KEY, details
 
 log = logging.getLogger("service.call")
-access = structlog.stdlib.get_logger("service.access")
+ACCESS = "service.access"
+access = structlog.stdlib.get_logger(ACCESS)
 # grpc's own classes are generic in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
@@ -115,7 +116,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
 
     @asynccontextmanager
     async def _observed(self, method: str, context: Context, kind: str) -> AsyncIterator[None]:
-        call = Call(uuid.uuid4().hex, method, context.peer())
+        call = Call(f"{random.getrandbits(128):032x}", method, context.peer())
         token = _current.set(call)
         self._metrics.call_started(method, kind)
         try:
@@ -162,10 +163,13 @@ def _error_trailers(call: Call, error: ServiceError) -> tuple[tuple[str, str | b
 
 def _write_access_log(call: Call, code: grpc.StatusCode, seconds: float) -> None:
     # Health probes and reflection come every second and say nothing: they are there for who looks closer.
-    write = access.info if call.method.startswith("/seq2serve.") else access.debug
+    level = logging.INFO if call.method.startswith("/seq2serve.") else logging.DEBUG
+    if not logging.getLogger(ACCESS).isEnabledFor(level):
+        return
     stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}
     optional = {key: value for key, value in (("model", call.model), ("reason", call.reason)) if value}
-    write(
+    access.log(
+        level,
         "call",
         id=call.request_id,
         method=call.method,

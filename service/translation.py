@@ -42,8 +42,8 @@ def is_heavy(message: translation_pb2.TranslateRequest) -> bool:
     return (
         message.HasField("input")
         or bool(message.glossary)
-        or message.options.replace_unknowns
-        or message.output.alignment in ALIGNED
+        or (message.HasField("options") and message.options.replace_unknowns)
+        or (message.HasField("output") and message.output.alignment in ALIGNED)
         or message.ByteSize() > LIGHT
     )
 

@@ -31,7 +31,7 @@ class Greedy(Search):
     def result(self, request: Request) -> list[Hypothesis]:
         """Return the one hypothesis."""
         row, piece = request.row, int(self._previous[request.row, 0])
-        if piece in self._ends[row]:
+        if piece == self._symbols.eos or piece in request.options.end_ids:
             return [self._hypotheses.finish(request, 0, self._reason(piece))]
         cut = self._cuts[row] if self._cuts else 0
         reason = FinishReason.REPETITION_GUARD if cut else FinishReason.LENGTH

@@ -25,8 +25,9 @@ class Rows:
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move the rows `taken` into the places `into` and keep the first `rows`."""
         if into:
+            places, moved = numpy.array(into), numpy.array(taken)  # once, not for each array
             for _, array in self._arrays():
-                array[into] = array[taken]
+                array[places] = array[moved]
         self.rows = rows
 
     def _arrays(self) -> list[tuple[str, numpy.ndarray]]:
