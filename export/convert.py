@@ -6,15 +6,16 @@ import onnx
 import onnx_ir
 
 from export.errors import ConversionError
-from export.graphs import EncoderGraph, StepGraph, prepare
+from export.graphs import EncoderGraph, StepGraph, TablesGraph, prepare
 from export.optimize import cut, name_nodes, store_weights
 from export.signature import Signature
 from export.trace import trace
 from export.weights import WeightFile
 from models.seq2seq import Seq2Seq
-from service.bundle import REQUIRED_ROLES
+from service.bundle import OPTIONAL_ROLES, REQUIRED_ROLES
 
 WEIGHTS = "weights.bin"
+ROLES = (*REQUIRED_ROLES, *OPTIONAL_ROLES)
 
 
 def write_graphs(model: Seq2Seq, signature: Signature, half: bool, folder: Path) -> None:
@@ -24,12 +25,16 @@ def write_graphs(model: Seq2Seq, signature: Signature, half: bool, folder: Path)
         ConversionError: a graph cannot be written, or the ONNX checker refuses it.
     """
     prepared = prepare(model)
-    encoder = trace(EncoderGraph(prepared), signature.inputs("encoder"), signature.outputs("encoder"))
-    step = trace(StepGraph(prepared, signature.candidates), signature.inputs("step"), signature.outputs("traced"))
+    modules = {
+        "tables": TablesGraph(prepared),
+        "encoder": EncoderGraph(prepared),
+        "traced": StepGraph(prepared, signature.candidates),
+    }
+    traced = {name: trace(module, signature.inputs(name), signature.outputs(name)) for name, module in modules.items()}
     file = WeightFile(folder / WEIGHTS, half)
-    for role in REQUIRED_ROLES:
-        traced, weights = encoder if role == "encoder" else step
-        graph = cut(traced, {tensor.name for tensor in signature.outputs(role)})
+    for role in ROLES:
+        whole, weights = traced.get(role, traced["traced"])
+        graph = cut(whole, {tensor.name for tensor in signature.outputs(role)})
         graph.producer_name, graph.producer_version, graph.graph.name = "seq2serve", None, role
         name_nodes(graph)
         store_weights(graph, weights, file)

@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 import torch
 
+from export.convert import ROLES
 from export.golden import INT8
 from export.signature import Signature
 from models.config import DataConfig
@@ -15,7 +16,6 @@ from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from service.bundle import (
     FORMAT_VERSION,
-    REQUIRED_ROLES,
     Architecture,
     File,
     Golden,
@@ -56,6 +56,7 @@ def describe(
         candidates=signature.candidates,
         state=signature.state,
         memory=signature.memory,
+        tables=signature.tables,
         graphs=tuple(
             Graph(
                 name=role,
@@ -65,7 +66,7 @@ def describe(
                 inputs=signature.inputs(role),
                 outputs=signature.outputs(role),
             )
-            for role in REQUIRED_ROLES
+            for role in ROLES
         ),
         files={path.name: _pin(path) for path in sorted(folder.iterdir())},
         golden=tuple(golden),

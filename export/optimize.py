@@ -2,9 +2,10 @@
 
 import ast
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import onnx_ir
+import onnx_ir.traversal
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from export.trace import WRAPPED, Weights
@@ -26,7 +27,7 @@ def cut(traced: onnx_ir.Model, outputs: Collection[str]) -> onnx_ir.Model:
 def name_nodes(model: onnx_ir.Model) -> None:
     """Name nodes after the modules they come from, and drop the exporter's notes (they hold paths of this machine)."""
     counts: Counter[str] = Counter()
-    for node in model.graph:
+    for node in onnx_ir.traversal.RecursiveGraphIterator(model.graph):
         scopes = [""] + [s for s in ast.literal_eval(node.metadata_props.get(SCOPES, "[]")) if s.startswith(WRAPPED)]
         name = "/".join(filter(None, (scopes[-1].removeprefix(WRAPPED), node.op_type)))
         counts[name] += 1
@@ -34,9 +35,17 @@ def name_nodes(model: onnx_ir.Model) -> None:
         node.metadata_props.clear()
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
-    results = (value for node in model.graph for value in node.outputs)
+    nodes = onnx_ir.traversal.RecursiveGraphIterator(model.graph)
+    results = (value for node in nodes for value in (*node.outputs, *_read_by_bodies(node)))
     for value in (*model.graph.inputs, *model.graph.initializers.values(), *results):
         value.metadata_props.clear()
+
+
+def _read_by_bodies(node: onnx_ir.Node) -> Iterator[onnx_ir.Value]:
+    """List what the bodies of a loop take from it."""
+    for attribute in node.attributes.values():
+        if attribute.type == onnx_ir.AttributeType.GRAPH:
+            yield from attribute.as_graph().inputs
 
 
 def store_weights(model: onnx_ir.Model, weights: Weights, file: WeightFile) -> None:

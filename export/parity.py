@@ -16,6 +16,7 @@ from models.seq2seq import Seq2Seq
 from service.bundle import Bundle
 from service.cpu import available_cpus
 from service.model import EngineLimits, Model
+from service.runner import make_tables
 from service.session import Device, open_session
 
 BATCHES, SOURCE_LENGTHS, WIDTHS = (1, 3, 7), (1, 5, 64), (1, 4)
@@ -67,17 +68,22 @@ class Graphs:
         self.pad, self.vocabulary = manifest.special_ids.pad, manifest.vocabulary.size
         device, threads = Device("cpu"), available_cpus()
         self._sessions = {graph.role: open_session(bundle, graph, device, threads) for graph in manifest.graphs}
+        self.tables = make_tables(manifest, self._sessions.get("tables"))
         self._probes = {g.role: Probe(bundle.file(g.file)) for g in manifest.graphs if g.precision == INT8}
 
     def run(self, role: str, **feed: NDArray[numpy.generic]) -> Arrays:
         """Run one graph; gives its outputs by name."""
         session = self._sessions[role]
         names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, feed), strict=True))
+        return dict(zip(names, session.run(names, {**feed, **self._tables_of(role)}), strict=True))
+
+    def _tables_of(self, role: str) -> Arrays:
+        read = {node.name for node in self._sessions[role].get_inputs()}
+        return {name: table for name, table in self.tables.items() if name in read}
 
     def rounded(self, role: str, **feed: NDArray[numpy.generic]) -> Rounded:
         """Tell what the integer products of one graph read; a graph in float has none."""
-        return self._probes[role].run(feed) if role in self._probes else {}
+        return self._probes[role].run({**feed, **self._tables_of(role)}) if role in self._probes else {}
 
 
 @torch.no_grad()
@@ -137,7 +143,7 @@ def _check_steps(
             torch.from_numpy(numpy.stack([own[name][b, p] for b, p in enumerate(parents)])) for name in graphs.state
         )
         where = f"at B = {batch}, S = {source_length}, W = {width}, step {number}"
-        for role in ("step", "step_full"):
+        for role in ("step", "step_full", "step_greedy"):
             feed = {"previous_ids": previous, "parents": parents, **fixed, **own}
             outputs = graphs.run(role, **feed)
             with following(model, graphs.rounded(role, **feed), TOLERANCE, f"{role} {where}"):
@@ -154,6 +160,8 @@ def _check_steps(
                     outputs["candidate_log_probabilities"],
                     log_probabilities.gather(-1, torch.from_numpy(ids)),
                 )
+            elif role == "step_greedy":
+                parity.compare(f"logits of {role} {where}", outputs["logits"], logits)
             else:
                 parity.compare(f"log_probabilities of {role} {where}", outputs["log_probabilities"], log_probabilities)
         own = {name: outputs[f"next_{name}"] for name in graphs.state}

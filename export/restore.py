@@ -16,7 +16,6 @@ from models.seq2seq import Seq2Seq
 from models.tokenizer import PAD_ID, Tokenizer
 from service.bundle import Bundle, Manifest, read_bundle
 
-STACKED = re.compile(r"(encoder\.layers\.\d+)\.(input_weight|recurrent_weight|bias)")  # of export.graphs.OperatorLayer
 Weights = dict[str, Tensor]
 
 
@@ -54,7 +53,7 @@ def restore(folder: Path) -> tuple[Tokenizer, Seq2Seq]:
 def _stored(bundle: Bundle) -> Weights:
     """Read the weights of all graphs; what lies inside a graph file is a constant of its own, and no weight."""
     weights: Weights = {}
-    for role in ("encoder", "step_full"):
+    for role in ("tables", "encoder", "step_full"):
         graph = onnx_ir.load(bundle.file(bundle.manifest.graph(role).file)).graph
         for name, value in graph.initializers.items():
             if isinstance(value.const_value, onnx_ir.ExternalTensor):
@@ -63,21 +62,11 @@ def _stored(bundle: Bundle) -> Weights:
 
 
 def _rearranged(stored: Weights) -> Weights:
-    """Take stacked operator layers apart and turn the decoder's matrices back."""
-    weights: Weights = {}
-    for name, tensor in stored.items():
-        if stacked := STACKED.fullmatch(name):
-            layer, kind = stacked.groups()
-            for direction, part in enumerate(tensor):
-                if kind == "bias":
-                    input_bias, recurrent_bias = part.chunk(2)
-                    weights[f"{layer}.{direction}.input.bias"] = input_bias
-                    weights[f"{layer}.{direction}.recurrent.bias"] = recurrent_bias
-                else:
-                    weights[f"{layer}.{direction}.{kind.replace('_', '.')}"] = part
-        else:
-            weights[name] = tensor.t() if name.startswith("decoder.") and tensor.ndim == 2 else tensor
-    return weights
+    """Turn the matrices of products back; tables of embeddings and the output's lie as PyTorch has them."""
+    return {
+        name: tensor.t() if name.startswith(("encoder.", "decoder.")) and tensor.ndim == 2 else tensor
+        for name, tensor in stored.items()
+    }
 
 
 def _config(manifest: Manifest, weights: Weights, residual: bool) -> ModelConfig:

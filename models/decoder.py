@@ -73,9 +73,9 @@ class Decoder(nn.Module):
         tops = state[:: len(self.cell.state_names)]
         return torch.stack(tops).sum(0) if self.residual else tops[-1]
 
-    def readout(self, output: Tensor, inputs: Tensor, context: Tensor) -> Tensor:
-        """Combine s_i (..., H), y_{i-1} (..., E) and c_i (..., M) before the softmax; gives (..., E).
+    def readout(self, output: Tensor, read: Tensor, context: Tensor) -> Tensor:
+        """Combine s_i (..., H), `readout_input` of y_{i-1} (..., E) and c_i (..., M) for the softmax; gives (..., E).
 
         The paper's maxout layer (A.2.2) is a tanh here, as in Nematus, so that it can share the embeddings' size.
         """
-        return torch.tanh(self.readout_state(output) + self.readout_input(inputs) + self.readout_context(context))
+        return torch.tanh(self.readout_state(output) + read + self.readout_context(context))

@@ -52,12 +52,23 @@ class Seq2Seq(nn.Module):
         memory = self.decoder.attention.project(self.memory_dropout(values), lengths)
         return memory, self.decoder.initial_state(final)
 
+    def look_up(self, previous_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Read words (B, W): what the decoder's cell takes of them (B, W, gates * H), and its readout (B, W, E).
+
+        Both are products of embeddings and depend on nothing else, so an export makes tables of them.
+        """
+        inputs = self.embed(self.target_embedding, previous_ids)
+        return self.decoder.cell.project(inputs), self.decoder.readout_input(inputs)
+
+    def advance(self, projected: Tensor, read: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]:
+        """Step from what `look_up` gave; gives what `step` does."""
+        state, context, weights = self.decoder.step(projected, state, memory)
+        readout = self.decoder.readout(self.decoder.output(state), read, context)
+        return self.output(self.readout_dropout(readout)), state, weights
+
     def step(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]:
         """Score the word after `previous_ids` (B, W); gives logits (B, W, V), the next state, weights (B, W, S)."""
-        inputs = self.embed(self.target_embedding, previous_ids)
-        state, context, weights = self.decoder.step(self.decoder.cell.project(inputs), state, memory)
-        readout = self.decoder.readout(self.decoder.output(state), inputs, context)
-        return self.output(self.readout_dropout(readout)), state, weights
+        return self.advance(*self.look_up(previous_ids), state, memory)
 
     def forward(self, source_ids: Tensor, lengths: Tensor, previous_ids: Tensor) -> Tensor:
         """Read given targets: `previous_ids` (B, T) starts with bos; gives what the output layer takes, (B, T, E).
@@ -65,13 +76,13 @@ class Seq2Seq(nn.Module):
         Loops over the recurrence of `step`; what needs no state is done for all T words in one product.
         """
         memory, state = self.encode(source_ids, lengths)
-        inputs = self.embed(self.target_embedding, previous_ids)  # (B, T, E)
+        projected, read = self.look_up(previous_ids)  # (B, T, gates * H), (B, T, E)
         outputs, contexts = [], []
-        for projected in self.decoder.cell.project(inputs).split(1, dim=1):
-            state, context, _ = self.decoder.step(projected, state, memory)
+        for projected_word in projected.split(1, dim=1):
+            state, context, _ = self.decoder.step(projected_word, state, memory)
             outputs.append(self.decoder.output(state))
             contexts.append(context)
-        readout = self.decoder.readout(torch.cat(outputs, 1), inputs, torch.cat(contexts, 1))
+        readout = self.decoder.readout(torch.cat(outputs, 1), read, torch.cat(contexts, 1))
         dropped: Tensor = self.readout_dropout(readout)
         return dropped
 

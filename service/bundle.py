@@ -15,6 +15,7 @@ from service.errors import BundleError
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 REQUIRED_ROLES = ("encoder", "step", "step_full")
+OPTIONAL_ROLES = ("tables", "step_greedy")
 
 
 class _Part(BaseModel):
@@ -125,6 +126,8 @@ class Manifest(_Part):
     candidates: int = Field(ge=1)  # C of `step`
     state: tuple[Tensor, ...] = Field(min_length=1)  # of one hypothesis: (B, W, *)
     memory: tuple[Tensor, ...]  # of one sentence: (B, S, *)
+    # Further inputs of graphs, (V, *): what the graph of the role `tables` gives for all pieces.
+    tables: tuple[Tensor, ...] = ()
     graphs: tuple[Graph, ...]
     files: dict[str, File]
     golden: tuple[Golden, ...] = Field(min_length=1)
@@ -150,18 +153,29 @@ class Manifest(_Part):
         for tensor in self.memory:
             if tensor.shape[:2] != ("B", "S") or not all(isinstance(n, int) for n in tensor.shape[2:]):
                 raise ValueError(f"memory tensor {tensor.name!r} has shape {tensor.shape}, (B, S, numbers) expected")
+        for tensor in self.tables:
+            if len(tensor.shape) != 2 or tensor.shape[0] != self.vocabulary.size or len(tensor.features) != 2:
+                raise ValueError(
+                    f"table {tensor.name!r} has shape {tensor.shape}, ({self.vocabulary.size}, *) expected"
+                )
+        if self.tables and "tables" not in roles:
+            raise ValueError("there are tables, but no graph has the role 'tables'")
         for graph in self.graphs:
             expected = self._signature(graph.role)
             if expected is None:
                 continue
             for kind, wanted, found in zip(("inputs", "outputs"), expected, (graph.inputs, graph.outputs), strict=True):
                 names = {tensor.name for tensor in found}
+                if kind == "inputs":
+                    names -= {tensor.name for tensor in self.tables}  # whichever it reads
                 if names != wanted:
                     raise ValueError(f"graph {graph.name!r} has {kind} {sorted(names)}, {sorted(wanted)} expected")
         return self
 
     def _signature(self, role: str) -> tuple[set[str], set[str]] | None:
         state, memory = {t.name for t in self.state}, {t.name for t in self.memory}
+        if role == "tables":
+            return {"piece_ids"}, {tensor.name for tensor in self.tables}
         if role == "encoder":
             return {"source_ids", "source_lengths"}, state | memory
         inputs = {"previous_ids", "parents", "source_lengths"} | state | memory
@@ -170,11 +184,17 @@ class Manifest(_Part):
             return inputs, following | {"candidate_ids", "candidate_log_probabilities"}
         if role == "step_full":
             return inputs, following | {"log_probabilities"}
+        if role == "step_greedy":
+            return inputs, following | {"logits"}
         return None
 
     def graph(self, role: str) -> Graph:
         """Return the first graph of a role that is known to be there."""
         return next(graph for graph in self.graphs if graph.role == role)
+
+    def has(self, role: str) -> bool:
+        """Tell whether there is a graph of a role."""
+        return any(graph.role == role for graph in self.graphs)
 
     def digest(self) -> str:
         """Return one SHA-256 over all files, as sha256:HEX."""

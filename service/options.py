@@ -42,6 +42,7 @@ class SearchOptions:
     prefix: Ids = ()
     prefix_bias: float = 0.0  # 0 forces the prefix
     alignment: bool = False  # keep the attention weights of the hypotheses
+    scored: bool = True  # log-probabilities are wanted
 
     @property
     def width(self) -> int:

@@ -17,12 +17,16 @@ Kind = Literal["greedy", "beam", "independent"]
 
 
 class Lane(NamedTuple):
-    """Name the rows that are stepped together; it follows from a request alone, never from the load."""
+    """Name the rows that are stepped together.
+
+    But for the shard, which changes no result, it follows from a request alone, never from the load.
+    """
 
     source_length: int  # S that the memory of its rows is padded to
     width: int = 1  # W
-    graph: Literal["step", "step_full"] = "step"
+    graph: Literal["step", "step_full", "step_greedy"] = "step"
     search: Kind = "greedy"
+    shard: int = 0  # of the engine, set on admission
 
     @classmethod
     def of(cls, source_length: int, options: SearchOptions) -> "Lane":
@@ -32,7 +36,10 @@ class Lane(NamedTuple):
             search = "independent"
         elif options.beam_size > 1:
             search = "beam"
-        return cls(source_length, options.width, "step_full" if options.whole_distribution else "step", search)
+        if options.whole_distribution:
+            return cls(source_length, options.width, "step_full", search)
+        plain = search == "greedy" and not options.scored
+        return cls(source_length, options.width, "step_greedy" if plain else "step", search)
 
 
 class Status(enum.Enum):

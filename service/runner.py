@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy
+import onnxruntime
 from numpy.typing import NDArray
 
-from service.bundle import Bundle
+from service.bundle import Bundle, Manifest
 from service.request import Lane
 from service.search.candidates import Step
 from service.session import Device, open_session
@@ -118,10 +119,16 @@ class OnnxRunner:
         """
         manifest = bundle.manifest
         self._bundle = bundle
-        # Encoder batches are small, and a thread that waits for a core holds up the other one at each position.
-        self._encoder = open_session(bundle, manifest.graph("encoder"), device, max(1, threads // 2))
-        self._steps = {
-            role: open_session(bundle, manifest.graph(role), device, threads) for role in ("step", "step_full")
+        self._encoder = open_session(bundle, manifest.graph("encoder"), device, threads)
+        roles = [role for role in ("step", "step_full", "step_greedy") if manifest.has(role)]
+        self._steps = {role: open_session(bundle, manifest.graph(role), device, threads) for role in roles}
+        # A bundle without it offers more than greedy search needs.
+        self._roles = {"step_greedy": "step_greedy" if "step_greedy" in roles else "step"}
+        opened = open_session(bundle, manifest.graph("tables"), device, threads) if manifest.tables else None
+        tables = make_tables(manifest, opened)
+        self._tables = {
+            role: {t.name: tables[t.name] for t in manifest.graph(role).inputs if t.name in tables}
+            for role in ("encoder", *roles)
         }
         self.provider = self._steps["step"].get_providers()[0]
         self._pad = manifest.special_ids.pad
@@ -131,6 +138,7 @@ class OnnxRunner:
         self._outputs = {
             "step": [*following, "candidate_log_probabilities", "candidate_ids"],
             "step_full": [*following, "log_probabilities"],
+            "step_greedy": [*following, "logits"],
         }
         self._lanes: dict[Lane, _Slots] = {}
 
@@ -141,7 +149,8 @@ class OnnxRunner:
         for row, source in zip(padded, sources, strict=True):
             row[: len(source)] = source
         names = self._memory_names + self._state_names
-        outputs = self._encoder.run(names, {"source_ids": padded, "source_lengths": lengths})
+        feed = {"source_ids": padded, "source_lengths": lengths, **self._tables["encoder"]}
+        outputs = self._encoder.run(names, feed)
         arrays = dict(zip(names, outputs, strict=True))
         return Encoded(
             {name: arrays[name] for name in self._state_names},
@@ -166,16 +175,25 @@ class OnnxRunner:
 
     def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
         """Advance all rows of a lane with one ONNX Runtime call; the new states stay as they come."""
-        slots = self._lanes[lane]
-        feed = slots.feed()
+        slots, role = self._lanes[lane], self._roles.get(lane.graph, lane.graph)
+        feed = slots.feed() | self._tables[role]
         feed["previous_ids"] = previous_ids
         if parents is not None:
             feed["parents"] = parents
-        names = self._outputs[lane.graph]
-        outputs = self._steps[lane.graph].run([*names, "alignment"] if alignment else names, feed)
+        names = self._outputs[role]
+        outputs = self._steps[role].run([*names, "alignment"] if alignment else names, feed)
         found = dict(zip(names, outputs, strict=False))
         slots.state = {name: found[f"next_{name}"] for name in self._state_names}
         weights = outputs[-1] if alignment else None  # not asked for, they are never copied out
-        if lane.graph == "step_full":
-            return Step(found["log_probabilities"], None, weights)
-        return Step(found["candidate_log_probabilities"], found["candidate_ids"], weights)
+        if role == "step":
+            return Step(found["candidate_log_probabilities"], found["candidate_ids"], weights)
+        return Step(found["logits" if role == "step_greedy" else "log_probabilities"], None, weights)
+
+
+def make_tables(manifest: Manifest, session: onnxruntime.InferenceSession | None) -> Arrays:
+    """Compute the tables of a bundle, (V, *) by name, with the session of its graph; a bundle may have none."""
+    if session is None:
+        return {}
+    names = [tensor.name for tensor in manifest.tables]
+    every = numpy.arange(manifest.vocabulary.size)
+    return dict(zip(names, session.run(names, {"piece_ids": every}), strict=True))

@@ -33,8 +33,8 @@ class Progress:
 
 
 @lru_cache(1024)
-def _plain(longest: int, aligned: bool) -> SearchOptions:
-    return SearchOptions(longest, alignment=aligned)
+def _plain(longest: int, aligned: bool, scored: bool) -> SearchOptions:
+    return SearchOptions(longest, alignment=aligned, scored=scored)
 
 
 def is_heavy(message: translation_pb2.TranslateRequest) -> bool:
@@ -68,6 +68,7 @@ class Translation:
         if message.HasField("output"):
             check_output(message.output, model)
         self._aligned = message.output.alignment in ALIGNED
+        self._scored = message.output.scores or message.output.token_scores
         self._fields = read_options(message, model, limits)
         self._forced, self._limits = forced, limits
         text_options = read_text_options(message, model, limits)
@@ -87,8 +88,8 @@ class Translation:
             return SearchOptions(max_length=len(prefix), prefix=prefix, alignment=aligned)
         longest = max_length(self.message.options, len(part.source.ids), self.model)
         if not self._fields:
-            return _plain(longest, aligned)
-        options = SearchOptions(longest, alignment=aligned, **self._fields)
+            return _plain(longest, aligned, self._scored)
+        options = SearchOptions(longest, alignment=aligned, scored=self._scored, **self._fields)
         check_lengths(self.message, options)
         if options.min_length > longest:  # of a sentence among others
             options = replace(options, min_length=longest)

@@ -58,6 +58,8 @@ class HashingRunner:
         places = numpy.arange(lane.source_length, dtype=numpy.uint64)
         weights = uniform(state[:, :, None], places, zero + numpy.uint64(1)).astype(numpy.float32)
         weights = weights / weights.sum(-1, keepdims=True) if alignment else None
+        if lane.graph == "step_greedy":
+            return Step(logits.astype(numpy.float32), None, weights)
         if lane.graph == "step_full":
             return Step(log_probabilities, None, weights)
         ids = numpy.argsort(-log_probabilities, axis=-1, kind="stable")[:, :, :CANDIDATES]

@@ -12,7 +12,9 @@ Floats = NDArray[numpy.float32]
 class Step(NamedTuple):
     """Hold what the decoder graph gave."""
 
-    log_probabilities: Floats  # of the candidates, best first (B, W, C), or of the whole vocabulary (B, W, V)
+    # Log-probabilities of the candidates, best first (B, W, C), or of the whole vocabulary (B, W, V); in lanes of
+    # requests that ask for none, logits of the whole vocabulary.
+    log_probabilities: Floats
     ids: Ids | None  # the candidates (B, W, C); none: all pieces in their order
     alignment: Floats | None = None  # attention weights (B, W, S), where they were asked for
 

@@ -34,7 +34,8 @@ class Hypothesis:
     """Hold a finished hypothesis."""
 
     ids: tuple[int, ...]  # without the piece that ended it
-    token_scores: NDArray[numpy.float32]  # (L,): log-probabilities of `ids`, then of the piece that ended it
+    # (L,): log-probabilities of `ids`, then of the piece that ended it; nan where nobody asked for them
+    token_scores: NDArray[numpy.float32]
     log_probability: float  # their sum
     rank: float  # what hypotheses of a source are ranked by
     finish_reason: FinishReason

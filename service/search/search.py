@@ -144,7 +144,10 @@ class Search(Rows):
         if self._constraints:
             scores = self._constraints.adjust(step.log_probabilities, self._hypotheses, self._ends)
             return best(scores, step.log_probabilities, count)
-        assert step.ids is not None
+        if step.ids is None:  # logits, which nobody wants to know
+            best_ids = step.log_probabilities.argmax(axis=-1, keepdims=True)
+            unknown = numpy.full(best_ids.shape, numpy.nan, numpy.float32)
+            return Candidates(best_ids, unknown, unknown)
         return Candidates(step.ids, step.log_probabilities, step.log_probabilities)
 
     def _is_end(self, ids: Ids) -> NDArray[numpy.bool_]:

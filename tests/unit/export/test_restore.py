@@ -78,7 +78,7 @@ def test_graph_without_our_names_is_refused(bundle: Path, tmp_path: Path) -> Non
     """A bundle that another program made is told from one of ours."""
     damaged = copy(bundle, tmp_path)
     graph = onnx.load(damaged / "encoder.onnx", load_external_data=False)
-    (tensor,) = [one for one in graph.graph.initializer if one.name == "encoder.layers.0.recurrent_weight"]
+    (tensor,) = [one for one in graph.graph.initializer if one.name == "encoder.layers.0.0.recurrent.weight"]
     tensor.name = "another"
     rewrite(damaged, "encoder.onnx", graph.SerializeToString())
     with pytest.raises(RestoreError, match=r"no weight encoder.layers.0.0.recurrent.weight: only our own export"):

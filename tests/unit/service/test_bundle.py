@@ -79,11 +79,34 @@ def test_good_bundle_is_read(tmp_path: Path) -> None:
     assert bundle.manifest.digest().startswith("sha256:")
 
 
+def test_tables_are_declared_and_made(tmp_path: Path) -> None:
+    """A graph may read tables that the manifest declares, if another graph makes them and they are of all pieces."""
+    table = tensor("target_table", "float32", 8, 6)
+
+    def declare(described: dict[str, Any], shape: tuple[Any, ...] = (8, 6), made: bool = True) -> None:
+        described["tables"] = [{**table, "shape": list(shape)}]
+        for graph in described["graphs"][1:]:
+            graph["inputs"] = [*graph["inputs"], table]
+        rows = [tensor("target_table", "float32", "B", 6)]
+        made_by = {"role": "tables", "inputs": [tensor("piece_ids", "int64", "B")], "outputs": rows}
+        if made:
+            described["graphs"].append({**described["graphs"][0], **made_by})
+
+    assert read_bundle(write(tmp_path / "whole", declare)).manifest.has("tables")
+    for number, (shape, made, why) in enumerate([
+        ((7, 6), True, r"table 'target_table' has shape \(7, 6\), \(8, \*\) expected"),
+        ((8, "S"), True, r"table 'target_table' has shape \(8, 'S'\)"),
+        ((8, 6), False, "there are tables, but no graph has the role 'tables'"),
+    ]):  # fmt: skip
+        with pytest.raises(BundleError, match=why):
+            read_bundle(write(tmp_path / str(number), lambda d, s=shape, m=made: declare(d, s, m)))  # type: ignore[misc]
+
+
 def test_unknown_role_and_field_are_ignored(tmp_path: Path) -> None:
     """A newer writer may add graphs and fields within a format version."""
 
     def add(described: dict[str, Any]) -> None:
-        described["graphs"].append({**described["graphs"][1], "name": "new", "role": "step_greedy"})
+        described["graphs"].append({**described["graphs"][1], "name": "new", "role": "step_unrolled_4"})
         described["something"] = "new"
 
     assert len(read_bundle(write(tmp_path, add)).manifest.graphs) == 4

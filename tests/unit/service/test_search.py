@@ -227,3 +227,15 @@ def test_streamed_pieces_are_kept() -> None:
                 assert request.certain.ids[: len(certain)] == certain
                 certain = request.certain.ids
             assert request.hypotheses[0].ids[: len(certain)] == certain
+
+
+@given(st.lists(PIECES, min_size=1, max_size=12), st.integers(1, 30), st.booleans())
+@settings(deadline=None, max_examples=100)
+def test_scores_that_nobody_asked_for_change_nothing(source: list[int], longest: int, guarded: bool) -> None:
+    """Greedy search by logits alone says the same, for the same reason, and gives no numbers that are not known."""
+    options = {"max_length": longest, "repetition_guard": guarded}
+    (scored,), (plain,) = search(*source, **options), search(*source, **options, scored=False)
+    assert (plain.ids, plain.finish_reason, plain.steps) == (scored.ids, scored.finish_reason, scored.steps)
+    assert numpy.isnan(plain.token_scores).all()
+    assert numpy.isnan(plain.log_probability)
+    assert numpy.isfinite(scored.token_scores).all()
