@@ -1,25 +1,26 @@
-"""The one thread of a model: schedule, admit, step, select, emit, for everybody in flight."""
+"""The threads of a model: each advances a shard of those in flight, and all serve one line."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import reduce
+from operator import add
 
 from service.errors import Draining, InternalError
-from service.request import Lane, Request, Status
+from service.request import Lane, Request
 from service.runner import Runner
-from service.scheduler import Plan, Scheduler
+from service.scheduler import Scheduler
 from service.search.hypothesis import FinishReason
 from service.search.search import Search
+from service.shard import FAILED, Shard
 from service.stats import EngineStats
 
 log = logging.getLogger("service.engine")
-RESTING = 8  # empty lanes whose memory is kept
-FAILED = "the model failed on this request; the server's log has the cause"
 
 
 class Engine:
-    """Compose the scheduler, which decides, and the runner, which computes.
+    """Compose the scheduler, which decides, and the shards, which compute.
 
     One lock guards every scheduler call and is never held while ONNX Runtime runs.
     """
@@ -31,25 +32,34 @@ class Engine:
         search: Callable[[Lane], Search],
         emit: Callable[[list[Request]], None],
     ) -> None:
-        """Take the parts; `emit` gets the requests of which there is news after a step, on the engine's thread."""
-        self.stats = EngineStats()
-        self.failed = False  # the thread has died: nothing will ever be answered
-        self._scheduler, self._runner, self._search, self._emit = scheduler, runner, search, emit
-        self._searches: dict[Lane, Search] = {}
-        self._resting: dict[Lane, None] = {}  # lanes without rows, the longest empty first
-        self._lane_rows: dict[Lane, int] = {}  # row steps of a lane so far, for each request's mean batch size
+        """Take the parts; `emit` gets the requests of which there is news after a step, on a thread of the engine."""
+        self.failed = False  # a thread has died: nothing will ever be answered
+        self._scheduler = scheduler
         self._lock = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._shards = [
+            Shard(number, scheduler, self._lock, runner, search, emit) for number in range(scheduler.shards)
+        ]
+        self._emit = emit
+        self._threads = [
+            threading.Thread(target=self._run, args=(shard,), name=f"engine-{shard.number}", daemon=True)
+            for shard in self._shards
+        ]
 
     @property
     def scheduler(self) -> Scheduler:
         """Return the scheduler, to read its gauges."""
         return self._scheduler
 
+    @property
+    def stats(self) -> EngineStats:
+        """Return what all shards have done so far."""
+        return reduce(add, (shard.stats for shard in self._shards))
+
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, request: Request) -> None:
         """Hand a request over; it is emitted when it has ended.
@@ -62,7 +72,7 @@ class Engine:
             if self._closed:
                 raise Draining("the server is shutting down: send the request to another replica")
             self._scheduler.submit(request)
-            self._lock.notify()
+            self._lock.notify_all()
 
     def cancel(self, request: Request) -> None:
         """Give a request up: nothing more is emitted for it, and its slot is free at the next step."""
@@ -70,198 +80,46 @@ class Engine:
             request.cancelled_at = time.monotonic()
             if self._scheduler.cancel(request):
                 request.finish_reason = FinishReason.CANCELLED
-            self._lock.notify()
+            self._lock.notify_all()
 
     def close(self) -> None:
-        """Fail what is left with `draining`, and end the thread."""
+        """Fail what is left with `draining`, and end the threads."""
         with self._lock:
             self._closed = True
-            self._lock.notify()
-        if self._thread.ident is not None:
-            self._thread.join()
-        with self._lock:
-            left = self._scheduler.clear()
-        self._fail(left, Draining("the server shut down before this request was finished"))
-
-    def _run(self) -> None:
-        try:
-            while self._wait():
-                self.step()
-        except BaseException:
-            self.failed = True
-            log.exception("the engine's thread died")
-            with self._lock:
-                self._closed = True
-                left = self._scheduler.clear()
-            self._fail(left, InternalError(FAILED))
-            raise
-
-    def _wait(self) -> bool:
-        """Sleep until there is work; returns false once the engine is closed."""
-        started = time.monotonic()
-        with self._lock:
-            while not self._closed and not self._scheduler.busy:
-                self._lock.wait()
-        self.stats.phase_seconds["idle"] += time.monotonic() - started
-        return not self._closed
+            self._lock.notify_all()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+        self._fail_all(Draining("the server shut down before this request was finished"))
 
     def step(self) -> None:
-        """Let requests join and leave, then advance every lane by one piece."""
-        clock = _Clock(self.stats.phase_seconds)
-        with self._lock:
-            plan = self._scheduler.schedule()
-        self._leave(plan)
-        joined = self._join(plan)
-        clock.lap("admit")
-        news: list[Request] = []
-        for lane, search in self._searches.items():
-            if search.rows:
-                news += self._advance(lane, search, clock)
-        now = time.monotonic()
-        for request in joined:
-            request.first_token_at = now
-        if news:
-            for request in news:
-                if request.status is Status.FINISHED:
-                    request.finished_at = now
-            self._emit(news)
-        clock.lap("emit")
+        """Step every shard once, in the caller's thread; for an engine that was not started."""
+        for shard in self._shards:
+            shard.step()
 
-    def _leave(self, plan: Plan) -> None:
-        for compaction in plan.compactions:
-            if search := self._searches.get(compaction.lane):  # none where no request was ever admitted
-                self._runner.compact(compaction.lane, compaction.into, compaction.taken, compaction.rows)
-                search.compact(compaction.into, compaction.taken, compaction.rows)
-                if not compaction.rows:
-                    self._rest(compaction.lane, search)
-        now = time.monotonic()
-        for request in plan.released:
-            self.stats.cancel_release_seconds.observe(now - request.cancelled_at)
-
-    def _rest(self, lane: Lane, search: Search) -> None:
-        """Let go of what an empty lane holds, but keep the last few ready: there are hundreds of lanes."""
-        search.rest()
-        self._resting[lane] = None
-        if len(self._resting) > RESTING:
-            longest = next(iter(self._resting))
-            del self._resting[longest], self._searches[longest], self._lane_rows[longest]
-            self._runner.release(longest)
-
-    def _join(self, plan: Plan) -> list[Request]:
-        """Encode all joining requests in one batch, then distribute them over their lanes."""
-        joining = plan.joining
-        if not joining:
-            return []
-        started = time.monotonic()
+    def _run(self, shard: Shard) -> None:
         try:
-            encoded = self._runner.encode([request.source_ids for request in joining])
-        except Exception:
-            log.exception("encoding %d sources failed", len(joining))
-            self._fail_rows(joining)
-            return []
-        self._count_encode(joining, time.monotonic() - started)
-        by_lane: dict[Lane, list[int]] = {}
-        for i, request in enumerate(joining):
-            assert request.lane is not None
-            by_lane.setdefault(request.lane, []).append(i)
-        joined: list[Request] = []
-        for lane, chosen in by_lane.items():
-            requests = [joining[i] for i in chosen]
-            try:
-                if lane not in self._searches:
-                    self._searches[lane], self._lane_rows[lane] = self._search(lane), 0
-                self._runner.admit(lane, encoded, chosen)
-                self._searches[lane].join(requests)
-            except Exception:
-                log.exception("admitting %d requests to %s failed", len(chosen), lane)
-                self._fail_rows(requests)
-                continue
-            self._resting.pop(lane, None)
-            joined += requests
-        now = time.monotonic()
-        for request in joined:
-            assert request.lane is not None
-            request.admitted_at, request.encoded_at = started, now
-            request.lane_rows_before = self._lane_rows[request.lane]
-        return joined
-
-    def _count_encode(self, joining: list[Request], seconds: float) -> None:
-        lengths = [len(request.source_ids) for request in joining]
-        self.stats.encode_seconds.observe(seconds)
-        self.stats.encode_rows.observe(len(joining))
-        self.stats.source_tokens += sum(lengths)
-        self.stats.encode_padding_tokens += max(lengths) * len(lengths) - sum(lengths)
-
-    def _advance(self, lane: Lane, search: Search, clock: "_Clock") -> list[Request]:
-        """Advance one lane by one piece; returns the requests that ended, or of which more is certain."""
-        try:
-            step = self._runner.step(lane, search.previous_ids, search.parents, search.wants_alignment)
-            self.stats.step_seconds.observe(clock.lap("run"))
-            self.stats.decode_rows.observe(search.rows * search.width)
-            self._lane_rows[lane] += search.rows * search.width
-            ended = search.select(step).tolist()
-            news = self._collect(lane, search, ended) if ended else []
-            news += self._report(search)
-        except Exception:
-            log.exception("a step of %d rows failed in %s", search.rows, lane)
-            lost = [request for request in search.requests if request.finish_reason is None]
+            while self._wait(shard):
+                shard.step()
+        except BaseException:
+            self.failed = True
+            log.exception("thread %d of the engine died", shard.number)
             with self._lock:
-                self._scheduler.update(lane, self._scheduler.rows(lane))
-            self._fail(lost, InternalError(FAILED))
-            return []
-        clock.lap("select")
-        return news
+                self._closed = True
+                self._lock.notify_all()
+            self._fail_all(InternalError(FAILED))
+            raise
 
-    def _report(self, search: Search) -> list[Request]:
-        """Note what has become certain; returns the requests that want to hear of it."""
-        news = []
-        for request in search.streaming:
-            if request.status is not Status.FINISHED:
-                certain = search.certain(request)
-                if len(certain.ids) > len(request.certain.ids):
-                    request.certain = certain
-                    news.append(request)
-        return news
-
-    def _collect(self, lane: Lane, search: Search, ended: Sequence[int]) -> list[Request]:
+    def _wait(self, shard: Shard) -> bool:
+        """Sleep until there is work for a shard; returns false once the engine is closed."""
+        started = time.monotonic()
         with self._lock:
-            finished = self._scheduler.update(lane, ended)
-        for request in finished:
-            request.hypotheses = search.result(request)
-            request.steps = search.steps(request)
-            request.mean_batch_size = (self._lane_rows[lane] - request.lane_rows_before) / request.steps
-            request.finish_reason = request.hypotheses[0].finish_reason
-            self.stats.target_tokens += sum(len(hypothesis.ids) for hypothesis in request.hypotheses)
-        return finished
+            while not self._closed and not self._scheduler.has_work(shard.number):
+                self._lock.wait()
+        shard.stats.phase_seconds["idle"] += time.monotonic() - started
+        return not self._closed
 
-    def _fail_rows(self, requests: list[Request]) -> None:
-        """Fail requests that hold rows in the scheduler's lanes but could not be brought into them."""
-        failed: list[Request] = []
+    def _fail_all(self, error: InternalError | Draining) -> None:
         with self._lock:
-            for request in requests:
-                assert request.lane is not None
-                failed += self._scheduler.update(request.lane, [request.row])
-        self._fail(failed, InternalError(FAILED))
-
-    def _fail(self, requests: list[Request], error: InternalError | Draining) -> None:
-        now = time.monotonic()
-        for request in requests:
-            request.error = type(error)(error.message)  # its own, since each is raised somewhere else
-            request.finish_reason, request.finished_at = FinishReason.ERROR, now
-        if requests:
-            self._emit(requests)
-
-
-class _Clock:
-    """Divide the thread's time among phases."""
-
-    def __init__(self, phases: dict[str, float]) -> None:
-        self._phases = phases
-        self._last = time.monotonic()
-
-    def lap(self, phase: str) -> float:
-        """Add the time since the last lap to a phase; returns it in seconds."""
-        now = time.monotonic()
-        elapsed, self._last = now - self._last, now
-        self._phases[phase] += elapsed
-        return elapsed
+            left = self._scheduler.clear()
+        self._shards[0].fail(left, error)

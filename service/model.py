@@ -21,6 +21,9 @@ from service.vocabulary import Vocabulary
 
 log = logging.getLogger("service.model")
 GOLDEN_REPLAYED = 8
+# Of an engine, one to a core: a step that several threads share waits, after each operation, for the one whose core
+# somebody else has taken. More of them would make the batches small.
+MOST_SHARDS = 4
 
 
 @dataclass(frozen=True)
@@ -53,30 +56,33 @@ class Model:
         # The best W + 1 pieces of each hypothesis decide on a beam of W: one of them may be the end.
         self.max_hypotheses = max(1, min(limits.beam, limits.slots, self.manifest.candidates - 1))
         self.has_attention = self.manifest.architecture.attention != "none"
-        runner = OnnxRunner(bundle, device, threads)
+        shards = min(threads, MOST_SHARDS) if device.kind == "cpu" else 1
+        runner = OnnxRunner(bundle, device, threads // shards)
         self.provider, self.precision = runner.provider, self.manifest.graph("step").precision
         self._replay_golden(runner)
-        self.engine = self._build_engine(runner, limits, emit)
+        self.engine = self._build_engine(runner, limits, emit, shards)
         self.engine.start()
         self.load_seconds = time.monotonic() - started
         self.loaded_at = time.time()
         log.info("loaded %s version %d in %.2f s on %s", self.name, self.version, self.load_seconds, self.provider)
 
-    def _build_engine(self, runner: Runner, limits: EngineLimits, emit: Callable[[list[Request]], None]) -> Engine:
+    def _build_engine(
+        self, runner: Runner, limits: EngineLimits, emit: Callable[[list[Request]], None], shards: int = 1
+    ) -> Engine:
         special, longest = self.manifest.special_ids, self.manifest.limits.max_length + 1  # a forced end
         symbols = Symbols(special.unk, special.bos, special.eos)
 
         def search(lane: Lane) -> Search:
             return make_search(lane, symbols, longest)
 
-        scheduler = Scheduler(limits.slots, limits.queue, self.source_lengths)
+        scheduler = Scheduler(limits.slots, limits.queue, self.source_lengths, shards)
         return Engine(scheduler, runner, search, emit)
 
     def _replay_golden(self, runner: Runner) -> None:
-        """Translate the golden sentences as requests are, all in one batch; this also warms the sessions up."""
+        """Translate the golden sentences as requests are, with and without scores; this also warms the sessions up."""
         golden = self.manifest.golden[:GOLDEN_REPLAYED]
-        engine = self._build_engine(runner, EngineLimits(len(golden), len(golden)), lambda requests: None)
-        requests = []
+        engine = self._build_engine(runner, EngineLimits(2 * len(golden), 2 * len(golden)), lambda requests: None)
+        replayed = []
         for example in golden:
             ids = self.vocabulary.encode(example.source)
             if tuple(ids) != example.source_ids:
@@ -84,11 +90,12 @@ class Model:
                 raise BundleError(
                     path, f"splits the golden sentence {example.source!r} into other pieces than training"
                 )
-            requests.append(self.request(ids))
-            engine.submit(requests[-1])
+            for options in (self.plain_options(len(ids), scored) for scored in (False, True)):
+                replayed.append((example, self.request(ids, options)))
+                engine.submit(replayed[-1][1])
         while engine.scheduler.busy:
             engine.step()
-        for example, request in zip(golden, requests, strict=True):
+        for example, request in replayed:
             expected = example.outputs.get(self.precision)
             if request.error is not None or (expected and request.hypotheses[0].ids != expected.ids):
                 got = "an error" if request.error else repr(self.vocabulary.decode(request.hypotheses[0].ids))
@@ -98,10 +105,13 @@ class Model:
                     f"golden sentence {example.source!r} gives {got}, the exported model gave {wanted}",
                 )
 
-    def request(self, source_ids: list[int], options: SearchOptions | None = None, streams: bool = False) -> Request:
-        """Make a request of source pieces; without options it is greedy, bounded by the model's default."""
-        chosen = options or SearchOptions(min(self.manifest.limits.max_length, 2 * len(source_ids) + 10))
-        return Request(numpy.array(source_ids, numpy.int64), chosen, streams)
+    def plain_options(self, source_length: int, scored: bool) -> SearchOptions:
+        """Return the options of greedy search, bounded by the model's default."""
+        return SearchOptions(min(self.manifest.limits.max_length, 2 * source_length + 10), scored=scored)
+
+    def request(self, source_ids: list[int], options: SearchOptions, streams: bool = False) -> Request:
+        """Make a request of source pieces."""
+        return Request(numpy.array(source_ids, numpy.int64), options, streams)
 
 
 def lane_lengths(max_source_tokens: int) -> tuple[int, ...]:

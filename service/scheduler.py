@@ -36,16 +36,22 @@ class Scheduler:
     """Keep the waiting line and the slots; first come, first served.
 
     Every hypothesis takes a slot. A request is admitted as soon as there are enough, at any decoder step, and is never
-    evicted.
+    evicted. Shards share the line and the slots; each has lanes of its own, and the emptiest takes who is next.
     """
 
-    def __init__(self, slots: int, queue_limit: int, source_lengths: tuple[int, ...]) -> None:
+    def __init__(self, slots: int, queue_limit: int, source_lengths: tuple[int, ...], shards: int = 1) -> None:
         """Set the limits in hypotheses and requests, and the ascending source lengths that lanes are made for."""
         self.slots = slots
         self.queue_limit = queue_limit
         self.source_lengths = source_lengths
+        self._loads = [0] * shards  # hypotheses, those included whose rows are still to be cleared away
         self._waiting: dict[Request, None] = {}  # ordered, and a request leaves it in O(1)
         self._lanes: dict[Lane, _Rows] = {}
+
+    @property
+    def shards(self) -> int:
+        """Count the shards."""
+        return len(self._loads)
 
     @property
     def waiting(self) -> int:
@@ -71,7 +77,11 @@ class Scheduler:
     @property
     def busy(self) -> bool:
         """Tell whether a step would do anything; a row that has left still has to be cleared away."""
-        return bool(self._waiting) or any(rows.requests for rows in self._lanes.values())
+        return bool(self._waiting) or any(self._loads)
+
+    def has_work(self, shard: int) -> bool:
+        """Tell whether a step of a shard would do anything."""
+        return bool(self._loads[shard]) or (bool(self._waiting) and self._takes(shard, next(iter(self._waiting))))
 
     def lane_of(self, request: Request) -> Lane:
         """Return the lane of a request; its source is known to fit the longest."""
@@ -103,31 +113,37 @@ class Scheduler:
         request.status = Status.FINISHED
         return True
 
-    def schedule(self) -> Plan:
-        """Close the gaps of rows that left, and fill the free slots from the line."""
+    def schedule(self, shard: int = 0) -> Plan:
+        """Close the gaps of rows that left a shard, and fill its free slots from the line."""
         compactions, released = [], []
         for lane, rows in self._lanes.items():
-            if rows.leaving:
+            if rows.leaving and lane.shard == shard:
                 released += [r for r in (rows.requests[row] for row in rows.leaving) if r.cancelled_at]
+                self._loads[shard] -= lane.width * len(rows.leaving)
                 compactions.append(_close_gaps(lane, rows))
-        return Plan(compactions, self._admit(), released)
+        return Plan(compactions, self._admit(shard), released)
 
-    def _admit(self) -> list[Request]:
-        """Take the first of the line into their lanes, until one does not fit: nobody is overtaken."""
-        free = self.slots - sum(lane.width * len(rows.requests) for lane, rows in self._lanes.items())
+    def _admit(self, shard: int) -> list[Request]:
+        """Take the first of the line into lanes of a shard, until one is for another: nobody is overtaken."""
         joining = []
         for request in self._waiting:
-            assert request.lane is not None
-            free -= request.lane.width
-            if free < 0:
+            if not self._takes(shard, request):
                 break
+            assert request.lane is not None
+            request.lane = request.lane._replace(shard=shard)
             rows = self._lanes.setdefault(request.lane, _Rows())
             request.status, request.row = Status.RUNNING, len(rows.requests)
             rows.requests.append(request)
+            self._loads[shard] += request.lane.width
             joining.append(request)
         for request in joining:
             del self._waiting[request]
         return joining
+
+    def _takes(self, shard: int, request: Request) -> bool:
+        """Tell whether there are slots for a request, and none of the other shards is emptier."""
+        assert request.lane is not None
+        return sum(self._loads) + request.lane.width <= self.slots and self._loads[shard] == min(self._loads)
 
     def update(self, lane: Lane, ended: Iterable[int]) -> list[Request]:
         """Free the rows that ended in a step; returns their requests, without those cancelled meanwhile."""
@@ -151,6 +167,7 @@ class Scheduler:
             alive += [request for row, request in enumerate(rows.requests) if row not in rows.leaving]
         self._waiting.clear()
         self._lanes.clear()
+        self._loads = [0] * len(self._loads)
         for request in alive:
             request.status = Status.FINISHED
         return alive

@@ -2,10 +2,11 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 STEP_SECONDS = (0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25)
 BATCH_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+PHASES = "phase_seconds"
 
 
 class Histogram:
@@ -26,10 +27,17 @@ class Histogram:
         """Return how many values were counted."""
         return sum(self.counts)
 
+    def __add__(self, other: "Histogram") -> "Histogram":
+        """Return the observations of both."""
+        added = Histogram(self.bounds)
+        added.counts = [one + another for one, another in zip(self.counts, other.counts, strict=True)]
+        added.sum = self.sum + other.sum
+        return added
+
 
 @dataclass
 class EngineStats:
-    """Hold what one engine has done since it started."""
+    """Hold what one shard of an engine, or all of them, have done since they started."""
 
     step_seconds: Histogram = field(default_factory=lambda: Histogram(STEP_SECONDS))
     encode_seconds: Histogram = field(default_factory=lambda: Histogram(STEP_SECONDS))
@@ -42,3 +50,9 @@ class EngineStats:
     phase_seconds: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys(("admit", "run", "select", "emit", "idle"), 0.0)
     )
+
+    def __add__(self, other: "EngineStats") -> "EngineStats":
+        """Return what both have done."""
+        added = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != PHASES}
+        phases = {name: seconds + other.phase_seconds[name] for name, seconds in self.phase_seconds.items()}
+        return EngineStats(**added, phase_seconds=phases)

@@ -31,9 +31,9 @@ def make_requests(count: int, **over: Any) -> list[Request]:
     return [make_request(*range(5 + i, 5 + i + 1 + i % 9), **over) for i in range(count)]
 
 
-def make_scheduler(slots: int = 4, queue_limit: int = 100) -> Scheduler:
+def make_scheduler(slots: int = 4, queue_limit: int = 100, shards: int = 1) -> Scheduler:
     """Make a scheduler with lanes of 8, 16 and 32 pieces."""
-    return Scheduler(slots, queue_limit, LENGTHS)
+    return Scheduler(slots, queue_limit, LENGTHS, shards)
 
 
 class FakeRunner:
@@ -98,6 +98,7 @@ def make_engine(
     slots: int = 4,
     queue_limit: int = 100,
     search: Callable[[Lane], Search] = search_of,
+    shards: int = 1,
 ) -> tuple[Engine, list[Request]]:
     """Make an engine that is stepped by hand, and the list that its finished requests land in."""
     finished: list[Request] = []
@@ -105,7 +106,7 @@ def make_engine(
     def emit(news: list[Request]) -> None:
         finished.extend(request for request in news if request.finish_reason)
 
-    return Engine(make_scheduler(slots, queue_limit), runner or FakeRunner(), search, emit), finished
+    return Engine(make_scheduler(slots, queue_limit, shards), runner or FakeRunner(), search, emit), finished
 
 
 def run_dry(engine: Engine, steps: int = 10_000) -> None:

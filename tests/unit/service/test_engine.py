@@ -1,6 +1,7 @@
 """The engine answers everybody, whatever else is in flight."""
 
 import logging
+import threading
 from collections.abc import Sequence
 
 import numpy
@@ -8,13 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.engine import RESTING
+from service.engine import Engine
 from service.errors import Draining, InternalError, QueueFull
 from service.request import Lane, Request
 from service.runner import Encoded
 from service.search.candidates import Ids, Step
 from service.search.hypothesis import FinishReason
-from tests.factories import FakeRunner, make_engine, make_request, make_requests, run_dry
+from service.shard import RESTING
+from tests.factories import (
+    FakeRunner,
+    make_engine,
+    make_request,
+    make_requests,
+    make_scheduler,
+    run_dry,
+    search_of,
+)
 from tests.hashing_runner import HashingRunner
 
 
@@ -202,16 +212,17 @@ def test_full_line_is_refused_at_once() -> None:
 @settings(max_examples=150, deadline=None)
 @given(
     slots=st.integers(1, 6),
+    shards=st.integers(1, 3),
     sources=st.lists(st.lists(st.integers(4, 50), min_size=1, max_size=32), max_size=20),
     limits=st.lists(st.integers(1, 40), min_size=20, max_size=20),
     script=st.lists(st.sampled_from(["submit", "step", "cancel"]), max_size=120),
     pick=st.randoms(use_true_random=False),
 )
 def test_nobody_is_lost_and_nobody_is_mixed_up(
-    slots: int, sources: list[list[int]], limits: list[int], script: list[str], pick: object
+    slots: int, shards: int, sources: list[list[int]], limits: list[int], script: list[str], pick: object
 ) -> None:
     """Whatever the order of arrivals, steps and cancels: each request ends once, with its own translation."""
-    engine, finished = make_engine(slots=slots)
+    engine, finished = make_engine(slots=slots, shards=shards)
     left = [make_request(*source, max_length=limit) for source, limit in zip(sources, limits, strict=False)]
     alive: list[Request] = []
     cancelled: list[Request] = []
@@ -233,6 +244,51 @@ def test_nobody_is_lost_and_nobody_is_mixed_up(
     for request in finished:
         assert said(request) == expected(request)
     assert engine.scheduler.running == engine.scheduler.waiting == 0
+
+
+def test_threads_share_the_work() -> None:
+    """Two shards with threads of their own answer everybody; what they did adds up to what was asked."""
+    ended = threading.Semaphore(0)
+    finished: list[Request] = []
+    runner = FakeRunner()
+
+    def emit(news: list[Request]) -> None:
+        finished.extend(news)
+        for _ in news:
+            ended.release()
+
+    engine = Engine(make_scheduler(slots=6, shards=2), runner, search_of, emit)
+    requests = make_requests(60)
+    engine.start()
+    for request in requests:
+        engine.submit(request)
+    assert all(ended.acquire(timeout=30) for _ in requests)
+    engine.close()
+    assert all(said(request) == expected(request) for request in requests)
+    assert {lane.shard for lane in runner.lanes} == {0, 1}
+    assert engine.stats.target_tokens == sum(len(said(request)) for request in requests)
+    assert engine.stats.encode_rows.sum == len(requests)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_dead_thread_ends_all() -> None:
+    """When a thread dies, nobody waits for ever: those who are left fail, and later ones are refused."""
+    ended = threading.Event()
+
+    def emit(news: list[Request]) -> None:
+        if any(request.error is None for request in news):
+            raise RuntimeError("nobody can be told")
+        ended.set()
+
+    engine = Engine(make_scheduler(slots=2, shards=2), FakeRunner(), search_of, emit)
+    for request in make_requests(50):
+        engine.submit(request)
+    engine.start()
+    assert ended.wait(30)
+    assert engine.failed
+    with pytest.raises(Draining):
+        engine.submit(make_request())
+    engine.close()
 
 
 def test_empty_lanes_are_let_go() -> None:

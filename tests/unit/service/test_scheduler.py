@@ -105,3 +105,46 @@ def test_clear_returns_everybody_alive() -> None:
 def test_lanes_reach_the_model_s_limit_in_multiples_of_8(limit: int, expected: tuple[int, ...]) -> None:
     """Lanes double from 32, and the last is just long enough."""
     assert lane_lengths(limit) == expected
+
+
+def test_emptiest_shard_takes_who_is_next() -> None:
+    """Two shards fill evenly from one line; one that is fuller than the other has nothing to take."""
+    scheduler = make_scheduler(slots=5, shards=2)
+    requests = make_requests(6)
+    for request in requests:
+        scheduler.submit(request)
+    assert scheduler.has_work(0) and scheduler.has_work(1)
+    assert scheduler.schedule(0).joining == requests[:1]
+    assert scheduler.schedule(0).joining == []
+    assert scheduler.schedule(1).joining == requests[1:3]  # up to one more than the other
+    assert [request.lane and request.lane.shard for request in requests[:3]] == [0, 1, 1]
+    assert scheduler.schedule(1).joining == []
+    assert scheduler.schedule(0).joining == requests[3:5]  # the fifth slot is the last
+    assert scheduler.schedule(1).joining == []
+    assert (scheduler.running, scheduler.waiting) == (5, 1)
+
+
+def test_shard_without_rows_sleeps_while_all_slots_are_taken() -> None:
+    """A thread must not spin on a line that it can take nobody from."""
+    scheduler = make_scheduler(slots=1, shards=2)
+    for request in make_requests(2):
+        scheduler.submit(request)
+    scheduler.schedule(0)
+    assert not scheduler.has_work(1)
+    scheduler.update(Lane(8), [0])
+    assert not scheduler.has_work(1)  # its row is still to be cleared away
+    scheduler.schedule(0)
+    assert scheduler.running == 1
+
+
+def test_shard_moves_its_own_rows_alone() -> None:
+    """The plan of one shard leaves the gaps of another."""
+    scheduler = make_scheduler(slots=2, shards=2)
+    for request in make_requests(2):
+        scheduler.submit(request)
+    scheduler.schedule(0)
+    scheduler.schedule(1)
+    scheduler.update(Lane(8), [0])
+    scheduler.update(Lane(8, shard=1), [0])
+    assert [compaction.lane.shard for compaction in scheduler.schedule(1).compactions] == [1]
+    assert [compaction.lane.shard for compaction in scheduler.schedule(0).compactions] == [0]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.metrics import _cumulative
-from service.stats import Histogram
+from service.stats import EngineStats, Histogram
 
 
 @given(st.lists(st.floats(0, 10), max_size=50))
@@ -16,3 +16,17 @@ def test_histogram_counts_every_value_once(values: list[float]) -> None:
     expected = [("1.0", 1.0), ("2.0", 2.0), ("5.0", 5.0), ("+Inf", float("inf"))]
     assert list(_cumulative(histogram)) == [(label, sum(v <= bound for v in values)) for label, bound in expected]
     assert histogram.count == len(values)
+
+
+def test_what_shards_did_adds_up() -> None:
+    """The sum has the counts, histograms and seconds of both, and changes neither."""
+    one, other = EngineStats(source_tokens=3), EngineStats(source_tokens=4)
+    one.step_seconds.observe(0.001)
+    other.step_seconds.observe(9.0)
+    one.phase_seconds["run"], other.phase_seconds["run"] = 1.5, 2.0
+    both = one + other
+    assert both.source_tokens == 7
+    assert (both.step_seconds.count, both.step_seconds.counts[-1]) == (2, 1)
+    assert both.step_seconds.sum == 9.001
+    assert both.phase_seconds == {"admit": 0.0, "run": 3.5, "select": 0.0, "emit": 0.0, "idle": 0.0}
+    assert (one.step_seconds.count, one.phase_seconds["run"]) == (1, 1.5)

@@ -1,0 +1,203 @@
+"""A part of those in flight, and what advances it by a step: schedule, admit, step, select, emit."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from service.errors import Draining, InternalError
+from service.request import Lane, Request, Status
+from service.runner import Runner
+from service.scheduler import Plan, Scheduler
+from service.search.hypothesis import FinishReason
+from service.search.search import Search
+from service.stats import EngineStats
+
+log = logging.getLogger("service.engine")
+RESTING = 8  # empty lanes whose memory is kept
+FAILED = "the model failed on this request; the server's log has the cause"
+
+
+class Shard:
+    """Hold the lanes that one thread steps; shards share the scheduler, its lock and the runner, but no lane."""
+
+    def __init__(
+        self,
+        number: int,
+        scheduler: Scheduler,
+        lock: threading.Condition,
+        runner: Runner,
+        search: Callable[[Lane], Search],
+        emit: Callable[[list[Request]], None],
+    ) -> None:
+        self.number = number
+        self.stats = EngineStats()
+        self._lock = lock  # around every call of the scheduler
+        self._scheduler, self._runner, self._search, self._emit = scheduler, runner, search, emit
+        self._searches: dict[Lane, Search] = {}
+        self._resting: dict[Lane, None] = {}  # lanes without rows, the longest empty first
+        self._lane_rows: dict[Lane, int] = {}  # row steps of a lane so far, for each request's mean batch size
+
+    def step(self) -> None:
+        """Let requests join and leave, then advance every lane by one piece."""
+        clock = _Clock(self.stats.phase_seconds)
+        with self._lock:
+            plan = self._scheduler.schedule(self.number)
+            if plan.compactions:
+                self._lock.notify_all()  # slots are free, perhaps for a shard that sleeps
+        self._leave(plan)
+        joined = self._join(plan)
+        clock.lap("admit")
+        news: list[Request] = []
+        for lane, search in self._searches.items():
+            if search.rows:
+                news += self._advance(lane, search, clock)
+        now = time.monotonic()
+        for request in joined:
+            request.first_token_at = now
+        if news:
+            for request in news:
+                if request.status is Status.FINISHED:
+                    request.finished_at = now
+            self._emit(news)
+        clock.lap("emit")
+
+    def _leave(self, plan: Plan) -> None:
+        for compaction in plan.compactions:
+            if search := self._searches.get(compaction.lane):  # none where no request was ever admitted
+                self._runner.compact(compaction.lane, compaction.into, compaction.taken, compaction.rows)
+                search.compact(compaction.into, compaction.taken, compaction.rows)
+                if not compaction.rows:
+                    self._rest(compaction.lane, search)
+        now = time.monotonic()
+        for request in plan.released:
+            self.stats.cancel_release_seconds.observe(now - request.cancelled_at)
+
+    def _rest(self, lane: Lane, search: Search) -> None:
+        """Let go of what an empty lane holds, but keep the last few ready: there are hundreds of lanes."""
+        search.rest()
+        self._resting[lane] = None
+        if len(self._resting) > RESTING:
+            longest = next(iter(self._resting))
+            del self._resting[longest], self._searches[longest], self._lane_rows[longest]
+            self._runner.release(longest)
+
+    def _join(self, plan: Plan) -> list[Request]:
+        """Encode all joining requests in one batch, then distribute them over their lanes."""
+        joining = plan.joining
+        if not joining:
+            return []
+        started = time.monotonic()
+        try:
+            encoded = self._runner.encode([request.source_ids for request in joining])
+        except Exception:
+            log.exception("encoding %d sources failed", len(joining))
+            self._fail_rows(joining)
+            return []
+        self._count_encode(joining, time.monotonic() - started)
+        by_lane: dict[Lane, list[int]] = {}
+        for i, request in enumerate(joining):
+            assert request.lane is not None
+            by_lane.setdefault(request.lane, []).append(i)
+        joined: list[Request] = []
+        for lane, chosen in by_lane.items():
+            requests = [joining[i] for i in chosen]
+            try:
+                if lane not in self._searches:
+                    self._searches[lane], self._lane_rows[lane] = self._search(lane), 0
+                self._runner.admit(lane, encoded, chosen)
+                self._searches[lane].join(requests)
+            except Exception:
+                log.exception("admitting %d requests to %s failed", len(chosen), lane)
+                self._fail_rows(requests)
+                continue
+            self._resting.pop(lane, None)
+            joined += requests
+        now = time.monotonic()
+        for request in joined:
+            assert request.lane is not None
+            request.admitted_at, request.encoded_at = started, now
+            request.lane_rows_before = self._lane_rows[request.lane]
+        return joined
+
+    def _count_encode(self, joining: list[Request], seconds: float) -> None:
+        lengths = [len(request.source_ids) for request in joining]
+        self.stats.encode_seconds.observe(seconds)
+        self.stats.encode_rows.observe(len(joining))
+        self.stats.source_tokens += sum(lengths)
+        self.stats.encode_padding_tokens += max(lengths) * len(lengths) - sum(lengths)
+
+    def _advance(self, lane: Lane, search: Search, clock: "_Clock") -> list[Request]:
+        """Advance one lane by one piece; returns the requests that ended, or of which more is certain."""
+        try:
+            step = self._runner.step(lane, search.previous_ids, search.parents, search.wants_alignment)
+            self.stats.step_seconds.observe(clock.lap("run"))
+            self.stats.decode_rows.observe(search.rows * search.width)
+            self._lane_rows[lane] += search.rows * search.width
+            ended = search.select(step).tolist()
+            news = self._collect(lane, search, ended) if ended else []
+            news += self._report(search)
+        except Exception:
+            log.exception("a step of %d rows failed in %s", search.rows, lane)
+            lost = [request for request in search.requests if request.finish_reason is None]
+            with self._lock:
+                self._scheduler.update(lane, self._scheduler.rows(lane))
+            self.fail(lost, InternalError(FAILED))
+            return []
+        clock.lap("select")
+        return news
+
+    def _report(self, search: Search) -> list[Request]:
+        """Note what has become certain; returns the requests that want to hear of it."""
+        news = []
+        for request in search.streaming:
+            if request.status is not Status.FINISHED:
+                certain = search.certain(request)
+                if len(certain.ids) > len(request.certain.ids):
+                    request.certain = certain
+                    news.append(request)
+        return news
+
+    def _collect(self, lane: Lane, search: Search, ended: Sequence[int]) -> list[Request]:
+        with self._lock:
+            finished = self._scheduler.update(lane, ended)
+        for request in finished:
+            request.hypotheses = search.result(request)
+            request.steps = search.steps(request)
+            request.mean_batch_size = (self._lane_rows[lane] - request.lane_rows_before) / request.steps
+            request.finish_reason = request.hypotheses[0].finish_reason
+            self.stats.target_tokens += sum(len(hypothesis.ids) for hypothesis in request.hypotheses)
+        return finished
+
+    def _fail_rows(self, requests: list[Request]) -> None:
+        """Fail requests that hold rows in the scheduler's lanes but could not be brought into them."""
+        failed: list[Request] = []
+        with self._lock:
+            for request in requests:
+                assert request.lane is not None
+                failed += self._scheduler.update(request.lane, [request.row])
+        self.fail(failed, InternalError(FAILED))
+
+    def fail(self, requests: list[Request], error: InternalError | Draining) -> None:
+        """End requests with an error."""
+        now = time.monotonic()
+        for request in requests:
+            request.error = type(error)(error.message)  # its own, since each is raised somewhere else
+            request.finish_reason, request.finished_at = FinishReason.ERROR, now
+        if requests:
+            self._emit(requests)
+
+
+class _Clock:
+    """Divide the thread's time among phases."""
+
+    def __init__(self, phases: dict[str, float]) -> None:
+        self._phases = phases
+        self._last = time.monotonic()
+
+    def lap(self, phase: str) -> float:
+        """Add the time since the last lap to a phase; returns it in seconds."""
+        now = time.monotonic()
+        elapsed, self._last = now - self._last, now
+        self._phases[phase] += elapsed
+        return elapsed
