@@ -120,7 +120,7 @@ class Metrics:
         children["duration"].observe(seconds)
         children["first"].observe(requests[0].first_token_at - arrived_at)
         for request in requests:
-            children["per_token"].observe((request.finished_at - request.encoded_at) / request.steps)
+            children["per_token"].observe((request.finished_at - request.joined_at) / request.steps)
         children["source"].observe(sum(len(request.source_ids) for request in requests))
         children["target"].observe(sum(len(request.hypotheses[0].ids) for request in requests))
         for stage, value in stages.items():

@@ -195,9 +195,9 @@ def stages_of(requests: Sequence[Request], arrived_at: float, detokenize: float)
     last = max(requests, key=lambda request: request.finished_at)
     return {
         "tokenize": last.submitted_at - arrived_at,
-        "queue": last.admitted_at - last.submitted_at,
-        "encode": last.encoded_at - last.admitted_at,
-        "decode": last.finished_at - last.encoded_at,
+        "queue": last.taken_at - last.submitted_at + last.joined_at - last.encoded_at,
+        "encode": last.encoded_at - last.taken_at,
+        "decode": last.finished_at - last.joined_at,
         "detokenize": detokenize,
     }
 

@@ -14,6 +14,16 @@ from service.options import SearchOptions
 from service.search.hypothesis import NOTHING, Certain, FinishReason, Hypothesis
 
 Kind = Literal["greedy", "beam", "independent"]
+Arrays = dict[str, NDArray[numpy.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Hold what the encoder made of a batch."""
+
+    state: Arrays  # (B, *)
+    memory: Arrays  # (B, S, *)
+    lengths: NDArray[numpy.int64]  # (B,)
 
 
 class Lane(NamedTuple):
@@ -46,6 +56,8 @@ class Status(enum.Enum):
     """Say where a request is."""
 
     WAITING = enum.auto()
+    ENCODING = enum.auto()
+    READY = enum.auto()  # encoded, in line for slots
     RUNNING = enum.auto()
     FINISHED = enum.auto()
 
@@ -62,6 +74,8 @@ class Request:
 
     status: Status = Status.WAITING
     lane: Lane | None = None
+    encoded: Encoded | None = None  # the batch that it was encoded in, until it joins
+    encoded_row: int = -1  # in that batch
     row: int = -1  # in its lane, while running
 
     certain: Certain = NOTHING  # how the best hypothesis begins; only where `streams`
@@ -71,8 +85,9 @@ class Request:
 
     # Monotonic seconds. The first is set on arrival, the others when the thing has happened.
     submitted_at: float = field(default_factory=time.monotonic)
-    admitted_at: float = 0.0
+    taken_at: float = 0.0  # from the line, to be encoded
     encoded_at: float = 0.0
+    joined_at: float = 0.0
     first_token_at: float = 0.0
     finished_at: float = 0.0
     cancelled_at: float = 0.0

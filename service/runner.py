@@ -1,7 +1,6 @@
 """The compute: ONNX Runtime sessions, and the memory of the slots that they work on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy
@@ -9,22 +8,12 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from service.bundle import Bundle, Manifest
-from service.request import Lane
+from service.request import Arrays, Encoded, Lane
 from service.search.candidates import Step
 from service.session import Device, open_session
 
-Arrays = dict[str, NDArray[numpy.float32]]
 Ids = NDArray[numpy.int64]
 ALIGNMENT = 8  # source lengths are padded to multiples: other lengths round sums differently (measured)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Hold what the encoder made of a batch."""
-
-    state: Arrays  # (B, *)
-    memory: Arrays  # (B, S, *)
-    lengths: NDArray[numpy.int64]  # (B,)
 
 
 class Runner(Protocol):

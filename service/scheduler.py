@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from service.errors import QueueFull
 from service.request import Lane, Request, Status
+
+ENCODED_AHEAD = 16  # at a time: more rows hardly cost less each, and those that are being decoded wait meanwhile
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Plan:
 
     compactions: list[Compaction]
     joining: list[Request]  # in row order within each lane, behind the rows already there
+    encoding: list[Request]  # who may join once they are encoded
     released: list[Request]  # cancelled requests whose rows are free now
 
 
@@ -37,6 +41,7 @@ class Scheduler:
 
     Every hypothesis takes a slot. A request is admitted as soon as there are enough, at any decoder step, and is never
     evicted. Shards share the line and the slots; each has lanes of its own, and the emptiest takes who is next.
+    Encoding runs ahead of the slots: when one is free and nobody is ready, several of the line are encoded in one go.
     """
 
     def __init__(self, slots: int, queue_limit: int, source_lengths: tuple[int, ...], shards: int = 1) -> None:
@@ -46,6 +51,8 @@ class Scheduler:
         self.source_lengths = source_lengths
         self._loads = [0] * shards  # hypotheses, those included whose rows are still to be cleared away
         self._waiting: dict[Request, None] = {}  # ordered, and a request leaves it in O(1)
+        self._encoding: dict[Request, None] = {}
+        self._ready: dict[Request, None] = {}
         self._lanes: dict[Lane, _Rows] = {}
 
     @property
@@ -55,8 +62,8 @@ class Scheduler:
 
     @property
     def waiting(self) -> int:
-        """Count the requests in the waiting line."""
-        return len(self._waiting)
+        """Count the requests that have no slots yet."""
+        return len(self._waiting) + len(self._encoding) + len(self._ready)
 
     @property
     def running(self) -> int:
@@ -66,22 +73,24 @@ class Scheduler:
 
     @property
     def waiting_source_tokens(self) -> int:
-        """Count the source pieces in the waiting line."""
-        return sum(len(request.source_ids) for request in list(self._waiting))
+        """Count the source pieces of the requests that have no slots yet."""
+        lines = (*list(self._ready), *list(self._encoding), *list(self._waiting))
+        return sum(len(request.source_ids) for request in lines)
 
     @property
     def oldest(self) -> Request | None:
         """Return the request that has waited longest."""
-        return next(iter(self._waiting), None)
+        return next((request for line in (self._ready, self._encoding, self._waiting) for request in list(line)), None)
 
     @property
     def busy(self) -> bool:
         """Tell whether a step would do anything; a row that has left still has to be cleared away."""
-        return bool(self._waiting) or any(self._loads)
+        return bool(self.waiting) or any(self._loads)
 
     def has_work(self, shard: int) -> bool:
         """Tell whether a step of a shard would do anything."""
-        return bool(self._loads[shard]) or (bool(self._waiting) and self._takes(shard, next(iter(self._waiting))))
+        following = next(iter(self._ready or self._waiting), None)
+        return bool(self._loads[shard]) or (following is not None and self._takes(shard, following))
 
     def lane_of(self, request: Request) -> Lane:
         """Return the lane of a request; its source is known to fit the longest."""
@@ -94,10 +103,8 @@ class Scheduler:
         Raises:
             QueueFull: the line has reached its limit.
         """
-        if len(self._waiting) >= self.queue_limit:
-            raise QueueFull(
-                f"{len(self._waiting)} requests are waiting, the limit is {self.queue_limit}: try again later"
-            )
+        if self.waiting >= self.queue_limit:
+            raise QueueFull(f"{self.waiting} requests are waiting, the limit is {self.queue_limit}: try again later")
         request.lane = self.lane_of(request)
         self._waiting[request] = None
 
@@ -105,11 +112,12 @@ class Scheduler:
         """Take a request out, wherever it is; returns whether it was still alive."""
         if request.status is Status.FINISHED:
             return False
-        if request.status is Status.WAITING:
-            self._waiting.pop(request, None)
-        else:
+        if request.status is Status.RUNNING:
             assert request.lane is not None
             self._lanes[request.lane].leaving.add(request.row)
+        else:
+            for line in (self._waiting, self._encoding, self._ready):
+                line.pop(request, None)
         request.status = Status.FINISHED
         return True
 
@@ -121,12 +129,42 @@ class Scheduler:
                 released += [r for r in (rows.requests[row] for row in rows.leaving) if r.cancelled_at]
                 self._loads[shard] -= lane.width * len(rows.leaving)
                 compactions.append(_close_gaps(lane, rows))
-        return Plan(compactions, self._admit(shard), released)
+        joining = self._admit(shard)
+        return Plan(compactions, joining, self._encode(shard), released)
+
+    def _encode(self, shard: int) -> list[Request]:
+        """Take some of the line to be encoded, where the first of them could join and nobody is ready to."""
+        first = next(iter(self._waiting), None)
+        if first is None or self._ready or not self._takes(shard, first):
+            return []
+        taken = list(islice(self._waiting, ENCODED_AHEAD))
+        for request in taken:
+            del self._waiting[request]
+            self._encoding[request] = None
+            request.status = Status.ENCODING
+        return taken
+
+    def ready(self, shard: int, encoded: Iterable[Request]) -> list[Request]:
+        """Put those into line for slots that were encoded, and not cancelled meanwhile; returns who joins at once."""
+        for request in encoded:
+            if request.status is Status.ENCODING:
+                del self._encoding[request]
+                self._ready[request] = None
+                request.status = Status.READY
+        return self._admit(shard)
+
+    def drop(self, requests: Iterable[Request]) -> list[Request]:
+        """Take those out that could not be encoded; returns them, without those cancelled meanwhile."""
+        dropped = [request for request in requests if request.status is Status.ENCODING]
+        for request in dropped:
+            del self._encoding[request]
+            request.status = Status.FINISHED
+        return dropped
 
     def _admit(self, shard: int) -> list[Request]:
-        """Take the first of the line into lanes of a shard, until one is for another: nobody is overtaken."""
+        """Take the first that are ready into lanes of a shard, until one is for another: nobody is overtaken."""
         joining = []
-        for request in self._waiting:
+        for request in self._ready:
             if not self._takes(shard, request):
                 break
             assert request.lane is not None
@@ -137,7 +175,7 @@ class Scheduler:
             self._loads[shard] += request.lane.width
             joining.append(request)
         for request in joining:
-            del self._waiting[request]
+            del self._ready[request]
         return joining
 
     def _takes(self, shard: int, request: Request) -> bool:
@@ -162,10 +200,11 @@ class Scheduler:
 
     def clear(self) -> list[Request]:
         """Take everybody out, waiting or running; returns them."""
-        alive = list(self._waiting)
+        alive = [*self._ready, *self._encoding, *self._waiting]
         for rows in self._lanes.values():
             alive += [request for row, request in enumerate(rows.requests) if row not in rows.leaving]
-        self._waiting.clear()
+        for line in (self._waiting, self._encoding, self._ready):
+            line.clear()
         self._lanes.clear()
         self._loads = [0] * len(self._loads)
         for request in alive:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from service.errors import Draining, InternalError
 from service.request import Lane, Request, Status
@@ -15,6 +16,7 @@ from service.stats import EngineStats
 
 log = logging.getLogger("service.engine")
 RESTING = 8  # empty lanes whose memory is kept
+ENCODER_ROWS = 8  # of a batch: all are padded to the longest, so that small ones of similar length cost less
 FAILED = "the model failed on this request; the server's log has the cause"
 
 
@@ -46,7 +48,13 @@ class Shard:
             if plan.compactions:
                 self._lock.notify_all()  # slots are free, perhaps for a shard that sleeps
         self._leave(plan)
-        joined = self._join(plan)
+        joined = self._join(plan.joining)
+        if plan.encoding:
+            self._encode(plan.encoding)
+            with self._lock:
+                joining = self._scheduler.ready(self.number, plan.encoding)
+                self._lock.notify_all()  # some may be ready for another shard
+            joined += self._join(joining)
         clock.lap("admit")
         news: list[Request] = []
         for lane, search in self._searches.items():
@@ -82,42 +90,57 @@ class Shard:
             del self._resting[longest], self._searches[longest], self._lane_rows[longest]
             self._runner.release(longest)
 
-    def _join(self, plan: Plan) -> list[Request]:
-        """Encode all joining requests in one batch, then distribute them over their lanes."""
-        joining = plan.joining
-        if not joining:
-            return []
-        started = time.monotonic()
-        try:
-            encoded = self._runner.encode([request.source_ids for request in joining])
-        except Exception:
-            log.exception("encoding %d sources failed", len(joining))
-            self._fail_rows(joining)
-            return []
-        self._count_encode(joining, time.monotonic() - started)
-        by_lane: dict[Lane, list[int]] = {}
-        for i, request in enumerate(joining):
-            assert request.lane is not None
-            by_lane.setdefault(request.lane, []).append(i)
-        joined: list[Request] = []
-        for lane, chosen in by_lane.items():
-            requests = [joining[i] for i in chosen]
+    def _encode(self, requests: list[Request]) -> None:
+        """Encode requests in batches of similar length; those that fail are ended."""
+        by_length = sorted(requests, key=lambda request: len(request.source_ids))
+        for start in range(0, len(by_length), ENCODER_ROWS):
+            batch = by_length[start : start + ENCODER_ROWS]
+            started = time.monotonic()
             try:
-                if lane not in self._searches:
-                    self._searches[lane], self._lane_rows[lane] = self._search(lane), 0
-                self._runner.admit(lane, encoded, chosen)
-                self._searches[lane].join(requests)
+                encoded = self._runner.encode([request.source_ids for request in batch])
             except Exception:
-                log.exception("admitting %d requests to %s failed", len(chosen), lane)
-                self._fail_rows(requests)
+                log.exception("encoding %d sources failed", len(batch))
+                with self._lock:
+                    dropped = self._scheduler.drop(batch)
+                self.fail(dropped, InternalError(FAILED))
                 continue
+            now = time.monotonic()
+            self._count_encode(batch, now - started)
+            for row, request in enumerate(batch):
+                request.encoded, request.encoded_row = encoded, row
+                request.taken_at, request.encoded_at = started, now
+
+    def _join(self, joining: list[Request]) -> list[Request]:
+        """Bring requests into their lanes; returns those that are there."""
+        by_lane: dict[Lane, list[Request]] = {}
+        for request in joining:
+            assert request.lane is not None
+            by_lane.setdefault(request.lane, []).append(request)
+        return [request for lane, requests in by_lane.items() for request in self._join_lane(lane, requests)]
+
+    def _join_lane(self, lane: Lane, requests: list[Request]) -> list[Request]:
+        """Append requests to one lane in their order, a batch of the encoder after the other."""
+        joined: list[Request] = []
+        try:
+            if lane not in self._searches:
+                self._searches[lane], self._lane_rows[lane] = self._search(lane), 0
+            for _, group in groupby(requests, key=lambda request: id(request.encoded)):
+                batch = list(group)
+                encoded = batch[0].encoded
+                assert encoded is not None
+                self._runner.admit(lane, encoded, [request.encoded_row for request in batch])
+                self._searches[lane].join(batch)
+                joined += batch
+        except Exception:
+            lost = requests[len(joined) :]  # they hold the last rows, so that nobody else's moves
+            log.exception("admitting %d requests to %s failed", len(lost), lane)
+            self._fail_rows(lost)
+        if joined:
             self._resting.pop(lane, None)
-            joined += requests
         now = time.monotonic()
         for request in joined:
-            assert request.lane is not None
-            request.admitted_at, request.encoded_at = started, now
-            request.lane_rows_before = self._lane_rows[request.lane]
+            request.joined_at, request.encoded = now, None
+            request.lane_rows_before = self._lane_rows[lane]
         return joined
 
     def _count_encode(self, joining: list[Request], seconds: float) -> None:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from service.engine import Engine
 from service.options import SearchOptions
-from service.request import Lane, Request
-from service.runner import Encoded, Runner
+from service.request import Encoded, Lane, Request
+from service.runner import Runner
 from service.scheduler import Scheduler
 from service.search.candidates import Ids, Step
 from service.search.kinds import make_search

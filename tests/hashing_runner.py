@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy
 from numpy.typing import NDArray
 
-from service.request import Lane
-from service.runner import Encoded
+from service.request import Encoded, Lane
 from service.search.candidates import Ids, Step
 from service.search.uniform import uniform
 

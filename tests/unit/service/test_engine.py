@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from service.engine import Engine
 from service.errors import Draining, InternalError, QueueFull
-from service.request import Lane, Request
-from service.runner import Encoded
+from service.request import Encoded, Lane, Request
 from service.search.candidates import Ids, Step
 from service.search.hypothesis import FinishReason
 from service.shard import RESTING

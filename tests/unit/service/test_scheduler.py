@@ -4,8 +4,15 @@ import pytest
 
 from service.errors import QueueFull
 from service.model import lane_lengths
-from service.request import Lane, Status
+from service.request import Lane, Request, Status
+from service.scheduler import ENCODED_AHEAD, Scheduler
 from tests.factories import make_request, make_requests, make_scheduler
+
+
+def admit(scheduler: Scheduler, shard: int = 0) -> list[Request]:
+    """Schedule, encode at once, and return who has joined."""
+    plan = scheduler.schedule(shard)
+    return plan.joining + scheduler.ready(shard, plan.encoding)
 
 
 def test_first_come_first_served() -> None:
@@ -14,7 +21,7 @@ def test_first_come_first_served() -> None:
     requests = make_requests(5)
     for request in requests:
         scheduler.submit(request)
-    assert scheduler.schedule().joining == requests[:2]
+    assert admit(scheduler) == requests[:2]
     assert (scheduler.running, scheduler.waiting) == (2, 3)
     assert scheduler.oldest is requests[2]
 
@@ -41,9 +48,9 @@ def test_slot_of_a_finished_request_is_given_on_in_the_next_plan() -> None:
     first, second = make_requests(2)
     for request in (first, second):
         scheduler.submit(request)
-    scheduler.schedule()
+    admit(scheduler)
     assert scheduler.update(Lane(8), [0]) == [first]
-    assert scheduler.schedule().joining == [second]
+    assert admit(scheduler) == [second]
     assert second.row == 0
 
 
@@ -53,7 +60,7 @@ def test_gaps_are_closed_by_the_last_rows() -> None:
     requests = [make_request(i + 5) for i in range(5)]
     for request in requests:
         scheduler.submit(request)
-    scheduler.schedule()
+    admit(scheduler)
     scheduler.update(Lane(8), [0, 2, 4])
     (compaction,) = scheduler.schedule().compactions
     assert (compaction.into, compaction.taken, compaction.rows) == ([0], [3], 2)
@@ -66,12 +73,12 @@ def test_cancel_in_the_line_and_in_a_slot() -> None:
     running, waiting = make_requests(2)
     for request in (running, waiting):
         scheduler.submit(request)
-    scheduler.schedule()
+    admit(scheduler)
     assert scheduler.cancel(waiting)
     assert scheduler.cancel(running)
     assert not scheduler.cancel(running)
     assert scheduler.busy  # its row is still to be cleared away
-    scheduler.schedule()
+    admit(scheduler)
     assert not scheduler.busy
     assert running.status is waiting.status is Status.FINISHED
 
@@ -81,7 +88,7 @@ def test_row_that_ended_and_was_cancelled_ends_once() -> None:
     scheduler = make_scheduler()
     request = make_request()
     scheduler.submit(request)
-    scheduler.schedule()
+    admit(scheduler)
     scheduler.cancel(request)
     assert scheduler.update(Lane(8), [0]) == []
 
@@ -92,7 +99,7 @@ def test_clear_returns_everybody_alive() -> None:
     requests = make_requests(3)
     for request in requests:
         scheduler.submit(request)
-    scheduler.schedule()
+    admit(scheduler)
     scheduler.cancel(requests[0])
     assert scheduler.clear() == [requests[2], requests[1]]
     assert not scheduler.busy
@@ -113,14 +120,15 @@ def test_emptiest_shard_takes_who_is_next() -> None:
     requests = make_requests(6)
     for request in requests:
         scheduler.submit(request)
-    assert scheduler.has_work(0) and scheduler.has_work(1)
-    assert scheduler.schedule(0).joining == requests[:1]
-    assert scheduler.schedule(0).joining == []
-    assert scheduler.schedule(1).joining == requests[1:3]  # up to one more than the other
+    assert scheduler.has_work(0)
+    assert scheduler.has_work(1)
+    assert admit(scheduler, 0) == requests[:1]
+    assert admit(scheduler, 0) == []
+    assert admit(scheduler, 1) == requests[1:3]  # up to one more than the other
     assert [request.lane and request.lane.shard for request in requests[:3]] == [0, 1, 1]
-    assert scheduler.schedule(1).joining == []
-    assert scheduler.schedule(0).joining == requests[3:5]  # the fifth slot is the last
-    assert scheduler.schedule(1).joining == []
+    assert admit(scheduler, 1) == []
+    assert admit(scheduler, 0) == requests[3:5]  # the fifth slot is the last
+    assert admit(scheduler, 1) == []
     assert (scheduler.running, scheduler.waiting) == (5, 1)
 
 
@@ -129,11 +137,11 @@ def test_shard_without_rows_sleeps_while_all_slots_are_taken() -> None:
     scheduler = make_scheduler(slots=1, shards=2)
     for request in make_requests(2):
         scheduler.submit(request)
-    scheduler.schedule(0)
+    admit(scheduler, 0)
     assert not scheduler.has_work(1)
     scheduler.update(Lane(8), [0])
     assert not scheduler.has_work(1)  # its row is still to be cleared away
-    scheduler.schedule(0)
+    admit(scheduler, 0)
     assert scheduler.running == 1
 
 
@@ -142,9 +150,67 @@ def test_shard_moves_its_own_rows_alone() -> None:
     scheduler = make_scheduler(slots=2, shards=2)
     for request in make_requests(2):
         scheduler.submit(request)
-    scheduler.schedule(0)
-    scheduler.schedule(1)
+    admit(scheduler, 0)
+    admit(scheduler, 1)
     scheduler.update(Lane(8), [0])
     scheduler.update(Lane(8, shard=1), [0])
     assert [compaction.lane.shard for compaction in scheduler.schedule(1).compactions] == [1]
     assert [compaction.lane.shard for compaction in scheduler.schedule(0).compactions] == [0]
+
+
+def test_encoding_runs_ahead_of_the_slots() -> None:
+    """When a slot is free and nobody is ready, many are encoded in one go; the next slots take those."""
+    scheduler = make_scheduler(slots=2)
+    requests = make_requests(ENCODED_AHEAD + 3)
+    for request in requests:
+        scheduler.submit(request)
+    plan = scheduler.schedule()
+    assert (plan.joining, plan.encoding) == ([], requests[:ENCODED_AHEAD])
+    assert scheduler.waiting == len(requests)
+    assert scheduler.ready(0, plan.encoding) == requests[:2]
+    scheduler.update(requests[0].lane or Lane(8), [0])
+    plan = scheduler.schedule()
+    assert (plan.joining, plan.encoding) == (requests[2:3], [])
+    assert (scheduler.running, scheduler.waiting) == (2, len(requests) - 3)
+
+
+def test_nobody_is_encoded_while_somebody_is_ready() -> None:
+    """What is encoded holds memory, so there is never more of it than one batch ahead."""
+    scheduler = make_scheduler(slots=1)
+    for _ in range(ENCODED_AHEAD + 2):
+        scheduler.submit(make_request())
+    assert len(admit(scheduler)) == 1
+    for _ in range(ENCODED_AHEAD - 1):
+        scheduler.update(Lane(8), [0])
+        assert scheduler.schedule().encoding == []
+    scheduler.update(Lane(8), [0])
+    assert len(scheduler.schedule().encoding) == 2
+
+
+def test_cancelled_and_failed_while_encoding() -> None:
+    """Who is cancelled meanwhile never joins, who failed is out, and the others join."""
+    scheduler = make_scheduler(slots=4)
+    cancelled, failed, both, other, ready = requests = make_requests(5)
+    for request in requests:
+        scheduler.submit(request)
+    encoding = scheduler.schedule().encoding
+    assert {request.status for request in encoding} == {Status.ENCODING}
+    assert scheduler.cancel(cancelled)
+    assert scheduler.cancel(both)
+    assert scheduler.drop([failed, both]) == [failed]
+    assert scheduler.ready(0, encoding) == [other, ready]
+    assert (scheduler.running, scheduler.waiting) == (2, 0)
+
+
+def test_ready_requests_can_be_cancelled_and_cleared() -> None:
+    """Who is encoded and has no slot yet is in line like anybody else."""
+    scheduler = make_scheduler(slots=1)
+    first, second, third = make_requests(3)
+    for request in (first, second, third):
+        scheduler.submit(request)
+    admit(scheduler)
+    assert (second.status, scheduler.oldest) == (Status.READY, second)
+    assert scheduler.cancel(second)
+    assert scheduler.oldest is third
+    assert scheduler.clear() == [third, first]
+    assert not scheduler.busy
