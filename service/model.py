@@ -24,6 +24,7 @@ GOLDEN_REPLAYED = 8
 # Of an engine, one to a core: a step that several threads share waits, after each operation, for the one whose core
 # somebody else has taken. More of them would make the batches small.
 MOST_SHARDS = 4
+FULL_SHARD = 16  # hypotheses whose step costs little more for each than that of more would
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Model:
         self.max_hypotheses = max(1, min(limits.beam, limits.slots, self.manifest.candidates - 1))
         self.has_attention = self.manifest.architecture.attention != "none"
         shards = min(threads, MOST_SHARDS) if device.kind == "cpu" else 1
-        runner = OnnxRunner(bundle, device, threads // shards)
+        runner = OnnxRunner(bundle, device, threads, shards)
         self.provider, self.precision = runner.provider, self.manifest.graph("step").precision
         self._replay_golden(runner)
         self.engine = self._build_engine(runner, limits, emit, shards)
@@ -75,7 +76,7 @@ class Model:
         def search(lane: Lane) -> Search:
             return make_search(lane, symbols, longest)
 
-        scheduler = Scheduler(limits.slots, limits.queue, self.source_lengths, shards)
+        scheduler = Scheduler(limits.slots, limits.queue, self.source_lengths, shards, FULL_SHARD)
         return Engine(scheduler, runner, search, emit)
 
     def _replay_golden(self, runner: Runner) -> None:

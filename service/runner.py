@@ -100,17 +100,21 @@ class _Slots:
 class OnnxRunner:
     """Run a bundle's graphs with ONNX Runtime; arrays live in the host's memory."""
 
-    def __init__(self, bundle: Bundle, device: Device, threads: int) -> None:
-        """Load all required graphs.
+    def __init__(self, bundle: Bundle, device: Device, threads: int, shards: int = 1) -> None:
+        """Load all required graphs, to be run by a number of shards that share the threads.
 
         Raises:
             StartupError: a graph does not load, does not fit the manifest, or does not run on the device.
         """
         manifest = bundle.manifest
         self._bundle = bundle
-        self._encoder = open_session(bundle, manifest.graph("encoder"), device, threads)
+        each = max(1, threads // shards)
+        self._encoder = open_session(bundle, manifest.graph("encoder"), device, each)
         roles = [role for role in ("step", "step_full", "step_greedy") if manifest.has(role)]
-        self._steps = {role: open_session(bundle, manifest.graph(role), device, threads) for role in roles}
+        self._steps = {role: open_session(bundle, manifest.graph(role), device, each) for role in roles}
+        # Few rows are in one shard, and read weights faster with the threads of all.
+        wide = [role for role in roles if role != "step_full"] if shards > 1 else []
+        self._wide_steps = self._steps | {r: open_session(bundle, manifest.graph(r), device, threads) for r in wide}
         # A bundle without it offers more than greedy search needs.
         self._roles = {"step_greedy": "step_greedy" if "step_greedy" in roles else "step"}
         opened = open_session(bundle, manifest.graph("tables"), device, threads) if manifest.tables else None
@@ -170,13 +174,18 @@ class OnnxRunner:
         if parents is not None:
             feed["parents"] = parents
         names = self._outputs[role]
-        outputs = self._steps[role].run([*names, "alignment"] if alignment else names, feed)
+        steps = self._wide_steps if self._is_alone(lane.shard) else self._steps
+        outputs = steps[role].run([*names, "alignment"] if alignment else names, feed)
         found = dict(zip(names, outputs, strict=False))
         slots.state = {name: found[f"next_{name}"] for name in self._state_names}
         weights = outputs[-1] if alignment else None  # not asked for, they are never copied out
         if role == "step":
             return Step(found["candidate_log_probabilities"], found["candidate_ids"], weights)
         return Step(found["logits" if role == "step_greedy" else "log_probabilities"], None, weights)
+
+    def _is_alone(self, shard: int) -> bool:
+        """Tell whether no other shard has rows."""
+        return not any(slots.rows for lane, slots in list(self._lanes.items()) if lane.shard != shard)
 
 
 def make_tables(manifest: Manifest, session: onnxruntime.InferenceSession | None) -> Arrays:

@@ -44,10 +44,16 @@ class Scheduler:
     Encoding runs ahead of the slots: when one is free and nobody is ready, several of the line are encoded in one go.
     """
 
-    def __init__(self, slots: int, queue_limit: int, source_lengths: tuple[int, ...], shards: int = 1) -> None:
-        """Set the limits in hypotheses and requests, and the ascending source lengths that lanes are made for."""
+    def __init__(
+        self, slots: int, queue_limit: int, source_lengths: tuple[int, ...], shards: int = 1, full: int = 1
+    ) -> None:
+        """Set the limits in hypotheses and requests, and the ascending source lengths that lanes are made for.
+
+        Another shard is begun once there are more than `full` hypotheses for each.
+        """
         self.slots = slots
         self.queue_limit = queue_limit
+        self.full = full
         self.source_lengths = source_lengths
         self._loads = [0] * shards  # hypotheses, those included whose rows are still to be cleared away
         self._waiting: dict[Request, None] = {}  # ordered, and a request leaves it in O(1)
@@ -179,9 +185,11 @@ class Scheduler:
         return joining
 
     def _takes(self, shard: int, request: Request) -> bool:
-        """Tell whether there are slots for a request, and none of the other shards is emptier."""
+        """Tell whether there are slots for a request, and none of the shards that are needed is emptier."""
         assert request.lane is not None
-        return sum(self._loads) + request.lane.width <= self.slots and self._loads[shard] == min(self._loads)
+        total = sum(self._loads) + request.lane.width
+        needed = self._loads[: -(-total // self.full)]
+        return total <= self.slots and shard < len(needed) and self._loads[shard] == min(needed)
 
     def update(self, lane: Lane, ended: Iterable[int]) -> list[Request]:
         """Free the rows that ended in a step; returns their requests, without those cancelled meanwhile."""

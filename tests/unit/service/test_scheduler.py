@@ -121,7 +121,7 @@ def test_emptiest_shard_takes_who_is_next() -> None:
     for request in requests:
         scheduler.submit(request)
     assert scheduler.has_work(0)
-    assert scheduler.has_work(1)
+    assert not scheduler.has_work(1)  # one is not more than one shard holds
     assert admit(scheduler, 0) == requests[:1]
     assert admit(scheduler, 0) == []
     assert admit(scheduler, 1) == requests[1:3]  # up to one more than the other
@@ -214,3 +214,14 @@ def test_ready_requests_can_be_cancelled_and_cleared() -> None:
     assert scheduler.oldest is third
     assert scheduler.clear() == [third, first]
     assert not scheduler.busy
+
+
+def test_few_rows_stay_in_one_shard() -> None:
+    """A shard is begun when the others are full, and those who come later go where there are fewest."""
+    scheduler = Scheduler(12, 100, (8,), shards=3, full=2)
+    for _ in range(9):
+        scheduler.submit(make_request())
+    assert [len(admit(scheduler, shard)) for shard in (2, 1, 0)] == [0, 0, 2]
+    assert [len(admit(scheduler, shard)) for shard in (0, 2, 1)] == [0, 0, 2]
+    assert [len(admit(scheduler, shard)) for shard in (0, 1, 2)] == [0, 0, 3]
+    assert [len(admit(scheduler, shard)) for shard in (2, 1, 0)] == [0, 1, 1]
