@@ -1,0 +1,77 @@
+"""Decoders without a server in front, each in a process of its own, as lines of the same table."""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers import ctranslate2, marian
+from benchmarks.peers.ctranslate2_result import Result
+from benchmarks.row import Row
+from tests.server_process import ROOT
+
+Run = Callable[[list[list[str]], list[int], str], Result]
+
+
+@dataclass(frozen=True)
+class Library:
+    """Translate all sentences in one call, at another system's length of output."""
+
+    name: str
+    run: Run
+    precision: str
+    missing: Callable[[], str]
+
+    def measure(self, sources: list[list[str]], targets: list[int]) -> Row:
+        """Translate pieces of sources to so many target tokens each."""
+        found = self.run(sources, targets, self.precision)
+        return Row(
+            sentences_per_second=found.sentences_per_second,
+            corrected=None,
+            tokens_per_second=found.tokens_per_second,
+            p50=None,
+            p95=None,
+            p99=None,
+            goodput=None,
+            cpu_per_thousand=1000 * found.cpu_seconds / found.sentences,
+            peak_megabytes=found.peak_bytes / 1e6,
+            failed=0,
+        )
+
+
+LIBRARIES = (
+    Library("CTranslate2 fp32, no server", ctranslate2.run, "fp32", ctranslate2.missing),
+    Library("CTranslate2 int8, no server", ctranslate2.run, "int8", ctranslate2.missing),
+    Library("Marian fp32, no server", marian.run, "fp32", marian.missing),
+    Library("Marian int8, no server", marian.run, "int8", marian.missing),
+)
+
+
+def measure_offline(file: Path, sentences: int, bundle: Path, threads: int, way: str) -> Row:
+    """Run benchmarks.peers.offline, which has our graphs and neither server nor padding waste.
+
+    Raises:
+        RuntimeError: it failed; says why.
+    """
+    command = [sys.executable, "-m", "benchmarks.peers.offline", str(file), "--bundle", str(bundle), "--json"]
+    command += ["--threads", str(threads), "--way", way, "--sentences", str(sentences)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"the offline loop failed: {ended.stderr.strip()}")
+    found = json.loads(ended.stdout)
+    latencies: Sequence[float] = sorted(found["latencies"])
+    return Row(
+        sentences_per_second=found["sentences_per_second"],
+        corrected=None,
+        tokens_per_second=found["tokens_per_second"],
+        p50=statistics.median(latencies) if latencies else None,
+        p95=latencies[int(0.95 * len(latencies))] if latencies else None,
+        p99=latencies[int(0.99 * len(latencies))] if latencies else None,
+        goodput=None,
+        cpu_per_thousand=1000 * found["cpu_seconds"] / found["sentences"],
+        peak_megabytes=None,
+        failed=0,
+    )

@@ -1,0 +1,37 @@
+"""Our own server, measured as the peers are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers.peer import Endpoint
+from benchmarks.peers.server import METHOD, SERVICE, TranslatePeer
+from tests.server_process import ROOT, ServerProcess
+
+REPOSITORY = ROOT / "model_repository"
+
+
+@dataclass(frozen=True)
+class Ours(TranslatePeer):
+    """Run `python -m service` with its defaults, but for what `options` say."""
+
+    name: str
+    repository: Path = REPOSITORY
+    options: tuple[str, ...] = ()
+    root: Path = ROOT  # of the checkout whose code runs
+
+    def missing(self) -> str:
+        """Say that it runs wherever the benchmark does."""
+        return ""
+
+    @contextmanager
+    def serve(self) -> Iterator[Endpoint]:
+        """Start the server, wait until it is ready, and stop it at the end.
+
+        Raises:
+            RuntimeError: it did not start; says why.
+        """
+        flags = ("--model-repository", str(self.repository.resolve()), "--log-level", "warning", *self.options)
+        with ServerProcess(*flags, root=self.root) as server:
+            yield Endpoint(server.address, f"/{SERVICE}/{METHOD}", server.process.pid)

@@ -1,0 +1,73 @@
+"""One line of a comparison: what a system did in one run, and several runs as medians."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from benchmarks.generator import Generated, generate
+from benchmarks.peers.peer import Peer, usage
+from seq2serve.load import Extent, Loop, summarize
+
+
+@dataclass(frozen=True)
+class Row:
+    """Hold the figures of one system and run; None is what it does not have."""
+
+    sentences_per_second: float
+    corrected: float | None  # the same, divided by the share of the cores that the load generator left
+    tokens_per_second: float
+    p50: float | None  # seconds, as the next two
+    p95: float | None
+    p99: float | None
+    goodput: float | None  # sentences per second within the objective
+    cpu_per_thousand: float  # CPU seconds of the system itself per 1,000 sentences
+    peak_megabytes: float | None
+    failed: int
+
+
+def measure(
+    peer: Peer, texts: Sequence[str], loop: Loop, extent: Extent, warm_up: int, seed: int, slo: float | None = None
+) -> tuple[Row, list[int]]:
+    """Start a server, load it and stop it; also returns the target tokens of each text, 0 where it was not sent.
+
+    Raises:
+        RuntimeError: the server did not start, or the generator failed.
+    """
+    payloads = [peer.payload(text) for text in texts]
+    with peer.serve() as endpoint:
+        before = usage(endpoint.pid)
+        found = generate(
+            endpoint.address, payloads, loop, extent, method=endpoint.method, warm_up=warm_up, seed=seed, timeout=300
+        )
+        after = usage(endpoint.pid)
+    tokens = [peer.target_tokens(reply) if reply else 0 for reply in found.replies]
+    summary = summarize(found.run, slo=slo, tokens=_said(found, tokens))
+    assert summary.tokens_per_second is not None
+    row = Row(
+        sentences_per_second=summary.throughput,
+        corrected=summary.throughput / (1 - summary.generator_share),
+        tokens_per_second=summary.tokens_per_second,
+        p50=summary.p50,
+        p95=summary.p95,
+        p99=summary.p99,
+        goodput=summary.goodput,
+        cpu_per_thousand=1000 * (after.cpu_seconds - before.cpu_seconds) / (summary.requests + warm_up),
+        peak_megabytes=after.peak_bytes / 1e6,
+        failed=summary.failed,
+    )
+    return row, tokens
+
+
+def _said(found: Generated, tokens: Sequence[int]) -> int:
+    """Count the tokens of all replies: a text has the same translation every time."""
+    return sum(tokens[payload] for payload in found.run.samples.payload)
+
+
+def median(rows: Sequence[Row]) -> Row:
+    """Return the median of each figure."""
+    values: dict[str, Any] = {}
+    for field in fields(Row):
+        known = [getattr(row, field.name) for row in rows if getattr(row, field.name) is not None]
+        values[field.name] = statistics.median(known) if known else None
+    return Row(**values)
