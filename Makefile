@@ -11,7 +11,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest -
 	--python-version 3.11 --no-header --no-annotate --no-emit-index-url
 STUBS := client/seq2serve/v1
 
-.PHONY: help serve test check proto lock wheel clean
+.PHONY: help serve test check bench proto lock wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -32,6 +32,10 @@ check: $(VENV)/.dev ## lint, types, import contracts, generated stubs
 	@$(MAKE) --no-print-directory proto STUB_ROOT=$(VENV)/stubs
 	@diff -r -x __init__.py -x __pycache__ $(VENV)/stubs/seq2serve/v1 $(STUBS) || \
 		{ echo "$(STUBS) is not what the .proto files say: run make proto" >&2; exit 1; }
+
+bench: $(VENV)/.dev ## compare with what could be run instead; FILE has the sentences, ARGS go to benchmarks.compare
+	@test -n "$(FILE)" || { echo "make bench FILE=sentences.txt [ARGS='--runs 5']: name a file, a sentence a line" >&2; exit 1; }
+	@$(BIN)/python -m benchmarks.compare $(FILE) $(ARGS)
 
 STUB_ROOT ?= client
 proto: $(VENV)/.dev ## generate the stubs from the .proto files

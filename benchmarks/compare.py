@@ -15,7 +15,7 @@ from pathlib import Path
 import sentencepiece
 
 from benchmarks.library_row import LIBRARIES, measure_offline
-from benchmarks.machine import describe_machine
+from benchmarks.machine import commit, describe_machine
 from benchmarks.ours import REPOSITORY, Ours
 from benchmarks.peers.ctranslate2 import CTranslate2
 from benchmarks.peers.ctranslate2_command import vocabulary_file
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--slo", type=float, default=0.5, help="seconds that a sentence may take")
     parser.add_argument("--bundle", type=Path, default=REPOSITORY / "en-de" / "1", help="REPOSITORY/NAME/VERSION")
     parser.add_argument("--plain", type=Path, help="a bundle of plain graphs: what somebody would export for Triton")
+    parser.add_argument("--checkouts", type=Path, nargs="*", default=[], help="earlier states of this repository")
     parser.add_argument("--options", default="", help="of our server, such as '--precision fp32'")
     parser.add_argument("--only", nargs="*", help="systems whose names hold one of these")
     parser.add_argument("--json", type=Path, help="write every run there")
@@ -86,6 +87,9 @@ def _systems(arguments: argparse.Namespace, texts: Sequence[str]) -> dict[str, M
         naive(bundle, threads),
         *(CTranslate2(lengths, precision) for precision in ("fp32", "int8")),
     ]
+    for checkout in arguments.checkouts:
+        name = f"seq2serve at {commit(checkout)}"
+        served.append(Ours(name, checkout / "model_repository", root=checkout.resolve()))
     if arguments.plain:
         plain = arguments.plain
         served.append(Triton(plain, threads, name="Triton, plain graphs"))
@@ -96,7 +100,7 @@ def _systems(arguments: argparse.Namespace, texts: Sequence[str]) -> dict[str, M
         def run(number_of_run: int) -> Row:
             loop, extent = ClosedLoop(arguments.in_flight), Extent(requests=max(len(texts), arguments.warm_up))
             row, tokens = measure(peer, texts, loop, extent, arguments.warm_up, number_of_run, arguments.slo)
-            if isinstance(peer, Ours):
+            if isinstance(peer, Ours):  # the first of all, so that the others know
                 lengths.update(zip(texts, tokens, strict=True))
             return row
 

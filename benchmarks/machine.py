@@ -21,7 +21,7 @@ def describe_machine() -> str:
         platform.platform(terse=True),
         f"Python {platform.python_version()}",
         *(f"{name} {version(name)}" for name in PACKAGES),
-        f"commit {_commit()}",
+        f"commit {commit(ROOT)}",
         datetime.datetime.now(datetime.UTC).date().isoformat(),
     ])  # fmt: skip
 
@@ -38,8 +38,8 @@ def _processor() -> str:
     return f"{fields.get('model name', platform.machine())} ({family}, {' '.join(has) or 'no AVX2'})"
 
 
-def _commit() -> str:
-    """Name the commit, and whether the files differ from it."""
+def commit(checkout: Path) -> str:
+    """Name the commit of a checkout, and whether its files differ from it."""
     command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    found = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
