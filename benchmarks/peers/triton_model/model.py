@@ -1,0 +1,32 @@
+"""The decode loop as a model of Triton's Python backend."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+import triton_python_backend_utils as backend  # type: ignore[import-not-found]  # only inside Triton
+
+from benchmarks.peers.loop import DecodeLoop, Translation
+
+
+class TritonPythonModel:
+    """Translate what Triton's dynamic batcher has put together."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Load the bundle that config.pbtxt names."""
+        parameters = json.loads(args["model_config"])["parameters"]
+        bundle, threads, spinning = (parameters[key]["string_value"] for key in ("bundle", "threads", "spinning"))
+        self._decoder = DecodeLoop(Path(bundle), int(threads), spinning == "1")
+
+    def execute(self, requests: Sequence[Any]) -> list[Any]:
+        """Decode the texts of all requests, one each, in one batch."""
+        tensors = [backend.get_input_tensor_by_name(request, "text").as_numpy() for request in requests]
+        return list(map(_response, self._decoder.translate([tensor.item().decode() for tensor in tensors])))
+
+
+def _response(translation: Translation) -> Any:
+    text = numpy.array([[translation.text.encode()]], object)
+    target_tokens = numpy.array([[translation.target_tokens]], numpy.int32)
+    return backend.InferenceResponse([backend.Tensor("text", text), backend.Tensor("target_tokens", target_tokens)])
