@@ -8,9 +8,14 @@ from service.logs import configure_logs
 from service.server import Server
 from service.settings import Settings, read_settings
 
+# A thread that comes back from ONNX Runtime waits until the edge lets go of the interpreter: by default up to 5 ms, as
+# long as a decoder step. With this there are a tenth more sentences a second (measured), with less there are no more.
+SWITCH_SECONDS = 0.0002
+
 
 def main() -> int:
     """Run the server until it is stopped; returns the exit status."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = read_settings(sys.argv[1:])
         configure_logs(settings.log_format, settings.log_level)
