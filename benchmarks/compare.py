@@ -18,8 +18,8 @@ from benchmarks.library_row import LIBRARIES, measure_offline
 from benchmarks.machine import commit, describe_machine
 from benchmarks.ours import REPOSITORY, Ours
 from benchmarks.peers.ctranslate2 import CTranslate2
-from benchmarks.peers.ctranslate2_command import vocabulary_file
 from benchmarks.peers.dynamic import dynamic
+from benchmarks.peers.library_command import vocabulary_file
 from benchmarks.peers.naive import naive
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.triton import Triton

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers import ctranslate2, marian
-from benchmarks.peers.ctranslate2_result import Result
+from benchmarks.peers.library_result import Result
 from benchmarks.row import Row
 from tests.server_process import ROOT
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.peers.ctranslate2_command import BUNDLE, main, vocabulary_file
-from benchmarks.peers.ctranslate2_process import ROOT, Library
-from benchmarks.peers.ctranslate2_result import PRECISIONS, Result
+from benchmarks.peers.library_command import BUNDLE, main, vocabulary_file
+from benchmarks.peers.library_process import ROOT, Library
+from benchmarks.peers.library_result import PRECISIONS, Result
 from benchmarks.peers.peer import Endpoint
 from benchmarks.peers.server import METHOD, SERVICE, TranslatePeer
 from seq2serve.v1 import options_pb2, translation_pb2

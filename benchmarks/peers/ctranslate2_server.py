@@ -12,8 +12,8 @@ import ctranslate2
 import grpc
 import sentencepiece
 
-from benchmarks.peers.ctranslate2_result import BATCH, Job
 from benchmarks.peers.ctranslate2_worker import open_translator, translate
+from benchmarks.peers.library_result import BATCH, Job
 from seq2serve.v1 import translation_pb2
 
 DELAY = 0.005  # seconds that a batch waits for more, from its first sentence on

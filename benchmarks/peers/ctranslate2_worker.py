@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ctranslate2
 
-from benchmarks.peers.ctranslate2_result import BATCH, Job, measure
+from benchmarks.peers.library_result import BATCH, Job, measure
 
 COMPUTE_TYPES = {"fp32": "float32", "int8": "int8"}
 

@@ -4,9 +4,9 @@ python -m benchmarks.peers.marian --install     (once; 1.1 GB, into runs/)
 python -m benchmarks.peers.marian ../shared/data/multi30k/test_2016_flickr.en.txt --precision int8
 """
 
-from benchmarks.peers.ctranslate2_command import main
-from benchmarks.peers.ctranslate2_process import Library
-from benchmarks.peers.ctranslate2_result import Result
+from benchmarks.peers.library_command import main
+from benchmarks.peers.library_process import Library
+from benchmarks.peers.library_result import Result
 
 THREADS = 2
 # Without what pymarian requires, which only downloads models.

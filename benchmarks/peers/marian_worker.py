@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.peers.ctranslate2_result import BATCH, Job, measure, read_jobs
+from benchmarks.peers.library_result import BATCH, Job, measure, read_jobs
 
 GEMM_TYPES = {"fp32": "float32", "int8": "packed8"}
 FORCED = "--force-decode --tsv --tsv-fields 2"

@@ -14,17 +14,17 @@ import pytest
 
 from benchmarks.peers import (
     ctranslate2,
-    ctranslate2_command,
     ctranslate2_model,
-    ctranslate2_process,
+    library_command,
+    library_process,
     marian,
     marian_model,
     marian_worker,
 )
-from benchmarks.peers.ctranslate2_process import Library
-from benchmarks.peers.ctranslate2_result import PRECISIONS, Result, read_jobs, read_result, write_jobs
+from benchmarks.peers.library_process import Library
+from benchmarks.peers.library_result import PRECISIONS, Result, read_jobs, read_result, write_jobs
 
-PARAMETERS = json.loads((ctranslate2_command.BUNDLE / "manifest.json").read_text())["architecture"]["parameters"]
+PARAMETERS = json.loads((library_command.BUNDLE / "manifest.json").read_text())["architecture"]["parameters"]
 LIBRARIES = (ctranslate2.LIBRARY, marian.LIBRARY)
 RESULT = Result("Nobody", "1.0", "none", sentences=3, target_tokens=24, seconds=2, cpu_seconds=4, peak_bytes=1)
 SOURCES = [["▁The", "▁house"], ["▁We"], ["▁Who", "▁is", "▁there", "?"]]
@@ -47,8 +47,8 @@ installed = pytest.mark.parametrize(
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     """Stand where a library could be installed."""
-    monkeypatch.setattr(ctranslate2_process, "ENVIRONMENTS", tmp_path / "environments")
-    monkeypatch.setattr(ctranslate2_process, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(library_process, "ENVIRONMENTS", tmp_path / "environments")
+    monkeypatch.setattr(library_process, "MODELS", tmp_path / "models")
     return Library("nobody", (), "model.bin")
 
 
@@ -184,15 +184,15 @@ def test_marian_is_forced_up_to_the_end_symbol(target: int) -> None:
 def test_the_command_says_what_is_missing(library: Library, capsys: pytest.CaptureFixture[str]) -> None:
     """It ends with an error instead of installing anything."""
     with pytest.raises(SystemExit) as ended:
-        ctranslate2_command.main("", library, marian.run, ["sentences.txt"])
+        library_command.main("", library, marian.run, ["sentences.txt"])
 
     assert ended.value.code == 1
     assert "nobody is not installed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("module", ["ctranslate2_result", "ctranslate2_model", "marian_model", "marian_worker"])
+@pytest.mark.parametrize("module", ["library_result", "ctranslate2_model", "marian_model", "marian_worker"])
 def test_what_runs_in_other_environments_needs_little(module: str) -> None:
     """No package of ours is loaded that the library's own environment lacks."""
     code = f"import sys, benchmarks.peers.{module}; sys.exit('grpc' in sys.modules or 'onnxruntime' in sys.modules)"
 
-    assert subprocess.run([sys.executable, "-c", code], cwd=ctranslate2_process.ROOT, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=library_process.ROOT, check=False).returncode == 0

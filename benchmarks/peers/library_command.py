@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import sentencepiece
 
-from benchmarks.peers.ctranslate2_process import ROOT, Library
-from benchmarks.peers.ctranslate2_result import PRECISIONS, Result
+from benchmarks.peers.library_process import ROOT, Library
+from benchmarks.peers.library_result import PRECISIONS, Result
 
 BUNDLE = ROOT / "model_repository" / "en-de" / "1"
 Run: TypeAlias = Callable[[list[list[str]], list[int], str], Result]

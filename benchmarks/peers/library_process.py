@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.peers.ctranslate2_result import Result, read_result, write_jobs
+from benchmarks.peers.library_result import Result, read_result, write_jobs
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS, MODELS = ROOT / "runs" / "peers-venv", ROOT / "runs" / "peers"
