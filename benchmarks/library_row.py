@@ -45,8 +45,8 @@ class Library:
 LIBRARIES = (
     Library("CTranslate2 fp32, no server", ctranslate2.run, "fp32", ctranslate2.missing),
     Library("CTranslate2 int8, no server", ctranslate2.run, "int8", ctranslate2.missing),
-    Library("Marian fp32, no server", marian.run, "fp32", marian.missing),
-    Library("Marian int8, no server", marian.run, "int8", marian.missing),
+    Library("Marian (the wheel) fp32, no server", marian.run, "fp32", marian.missing),
+    Library("Marian (the wheel) int8, no server", marian.run, "int8", marian.missing),
 )
 
 
