@@ -116,8 +116,8 @@ class Model:
 
 
 def lane_lengths(max_source_tokens: int) -> tuple[int, ...]:
-    """Return the source lengths that lanes are made for: 32, 64, 128, ... up to the model's limit."""
-    lengths = [4 * ALIGNMENT]
+    """Return the source lengths that lanes are made for: 64, 128, 256, ... up to the model's limit."""
+    lengths = [8 * ALIGNMENT]
     while lengths[-1] < max_source_tokens:
         lengths.append(2 * lengths[-1])
     lengths[-1] = min(lengths[-1], -(-max_source_tokens // ALIGNMENT) * ALIGNMENT)

@@ -14,6 +14,7 @@ from service.session import Device, open_session
 
 Ids = NDArray[numpy.int64]
 ALIGNMENT = 8  # source lengths are padded to multiples: other lengths round sums differently (measured)
+SPARE = 8  # positions that slabs may be too wide, as moving rows to others costs, too
 
 
 class Runner(Protocol):
@@ -44,44 +45,56 @@ class Runner(Protocol):
 
 
 class _Slots:
-    """Hold one lane: memory in slabs whose first rows are what a step reads, states as the last step left them."""
+    """Hold one lane: memory in slabs whose first rows are what a step reads, states as the last step left them.
+
+    Slabs are as wide as the longest source in them, so that attention costs short ones little; a row's bits do not
+    depend on the width.
+    """
 
     def __init__(self, bundle: Bundle, lane: Lane) -> None:
-        self._source_length = lane.source_length
         self.rows = 0
-        self._capacity = 0
-        self._slabs: Arrays = {
-            t.name: numpy.zeros((0, lane.source_length, *t.features), t.type) for t in bundle.manifest.memory
-        }
+        self._capacity, self._width = 0, 0
+        self._slabs: Arrays = {t.name: numpy.zeros((0, 0, *t.features), t.type) for t in bundle.manifest.memory}
         self._lengths = numpy.zeros(0, numpy.int64)
         self._parents = numpy.zeros((0, lane.width), numpy.int64)  # each hypothesis its own
         self.state: Arrays = {t.name: numpy.zeros((0, lane.width, *t.features), t.type) for t in bundle.manifest.state}
 
     def admit(self, encoded: Encoded, chosen: Sequence[int]) -> None:
-        total = self.rows + len(chosen)
-        if total > self._capacity:
-            self._grow(max(total, 2 * self._capacity))
-        rows = slice(self.rows, total)
+        rows = slice(self.rows, self.rows + len(chosen))
+        if rows.stop > self._capacity:
+            self._grow(max(rows.stop, 2 * self._capacity))
+        self._lengths[rows] = encoded.lengths[chosen]
+        self._fit(rows.stop)
         for name, slab in self._slabs.items():
             memory = encoded.memory[name]
             # Both are padded to multiples of 8; what a slab keeps of an earlier row behind the new one is masked.
-            width = min(memory.shape[1], self._source_length)
+            width = min(memory.shape[1], self._width)
             slab[rows, :width] = memory[chosen, :width]
-        self._lengths[rows] = encoded.lengths[chosen]
         for name, array in self.state.items():
             first = encoded.state[name][chosen][:, None]
             first = numpy.broadcast_to(first, (len(chosen), *array.shape[1:]))
             self.state[name] = numpy.concatenate([array, first])
-        self.rows = total
+        self.rows = rows.stop
 
     def _grow(self, capacity: int) -> None:
-        for name, slab in self._slabs.items():
-            grown = numpy.zeros((capacity, *slab.shape[1:]), slab.dtype)
-            grown[: len(slab)] = slab
-            self._slabs[name] = grown
         self._lengths = numpy.concatenate([self._lengths, numpy.zeros(capacity - self._capacity, numpy.int64)])
         self._parents = numpy.tile(numpy.arange(self._parents.shape[1]), (capacity, 1))
         self._capacity = capacity
+        self._allocate(self._width)
+
+    def _fit(self, rows: int) -> None:
+        """Make the slabs wide enough for the first rows, and narrower where they are much wider."""
+        width = -(-int(self._lengths[:rows].max()) // ALIGNMENT) * ALIGNMENT
+        if width > self._width or width + SPARE < self._width:
+            self._allocate(width)
+
+    def _allocate(self, width: int) -> None:
+        kept = min(width, self._width)
+        for name, slab in self._slabs.items():
+            fresh = numpy.zeros((self._capacity, width, *slab.shape[2:]), slab.dtype)
+            fresh[: self.rows, :kept] = slab[: self.rows, :kept]
+            self._slabs[name] = fresh
+        self._width = width
 
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         if into:
@@ -90,6 +103,8 @@ class _Slots:
                 array[into] = array[taken]
         self.state = {name: array[:rows] for name, array in self.state.items()}
         self.rows = rows
+        if rows:
+            self._fit(rows)
 
     def feed(self) -> dict[str, NDArray[Any]]:
         memory = {name: slab[: self.rows] for name, slab in self._slabs.items()}

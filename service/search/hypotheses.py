@@ -58,10 +58,14 @@ class Hypotheses(Rows):
 
     def trace(self, rows: NDArray[numpy.intp], weights: Floats) -> None:
         """Keep some rows' attention weights, of (B, W, S), for the pieces that are appended next."""
+        width = weights.shape[-1]  # that of the longest source now, which may change
         if self._weights is None:
-            self._weights = numpy.zeros((*self.ids.shape, weights.shape[-1]), numpy.float32)
+            self._weights = numpy.zeros((*self.ids.shape, width), numpy.float32)
+        elif self._weights.shape[-1] < width:
+            more = width - self._weights.shape[-1]
+            self._weights = numpy.pad(self._weights, ((0, 0), (0, 0), (0, 0), (0, more)))
         at = self.length[rows]
-        self._weights[rows, :, at] = weights[rows]
+        self._weights[rows, :, at, :width] = weights[rows]
         self._trail[rows, :, at] = numpy.arange(self.ids.shape[1])
 
     def forget_weights(self) -> None:

@@ -107,10 +107,10 @@ def test_clear_returns_everybody_alive() -> None:
 
 @pytest.mark.parametrize(
     ("limit", "expected"),
-    [(1, (8,)), (32, (32,)), (33, (32, 40)), (256, (32, 64, 128, 256)), (300, (32, 64, 128, 256, 304))],
+    [(1, (8,)), (64, (64,)), (65, (64, 72)), (256, (64, 128, 256)), (300, (64, 128, 256, 304))],
 )
 def test_lanes_reach_the_model_s_limit_in_multiples_of_8(limit: int, expected: tuple[int, ...]) -> None:
-    """Lanes double from 32, and the last is just long enough."""
+    """Lanes double from 64, and the last is just long enough."""
     assert lane_lengths(limit) == expected
 
 
