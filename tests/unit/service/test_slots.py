@@ -29,7 +29,7 @@ def encode(lengths: list[int], first: int) -> Encoded:
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.tuples(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.randoms()), min_size=1, max_size=8))
 def test_rows_keep_what_is_theirs(steps: list[tuple[list[int], object]]) -> None:
-    """Whoever joins and leaves: a row has its memory, length and state, in slabs a little wider than it takes at most."""
+    """Whoever joins and leaves: a row has its memory, length and state, in slabs that are hardly wider than needed."""
     slots, alive, number = _Slots(BUNDLE, Lane(64, width=2)), list[tuple[int, int]](), 1
     for lengths, random in steps:
         slots.admit(encode(lengths, number), list(range(len(lengths))))
