@@ -6,7 +6,8 @@ a check that its own numbers allow them, and everything else is compared as clos
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from export.quantized import LARGEST_INPUT, ZERO_POINT, Rounding
 from models.seq2seq import Seq2Seq
 
 PRODUCT = "MatMulInteger"
-Rounded = Mapping[str, NDArray[Any]]  # uint8, by the name of the product's module
+LAYER_INPUT = re.compile(r"encoder\.layers\.\d+\.(\d+)\.input")  # and the direction
+Numbers = NDArray[Any]  # uint8
+Rounded = Mapping[str, Sequence[Numbers]]  # by the name of the product's module: one array for each of its calls
 
 
 class Probe:
@@ -30,14 +33,12 @@ class Probe:
 
     def __init__(self, path: Path) -> None:
         model = onnx.load(path, load_external_data=False)
-        # Products that read the same numbers share them.
-        products = [node for node in model.graph.node if node.op_type == PRODUCT]
-        self._inputs = {node.name.removesuffix(f"/{PRODUCT}"): node.input[0] for node in products}
-        self._names = sorted(set(self._inputs.values()))
+        once = {_module(node): node.input[0] for node in _products(model.graph)}  # products may share what they read
+        looped = [name for node in model.graph.node if node.op_type == "Scan" for name in _stack(node)]
+        self._modules, self._looped = [*once, *looped], set(looped)
+        self._names = [*once.values(), *map(_output, looped)]
         model.graph.ClearField("output")
-        model.graph.output.extend(
-            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, None) for name in self._names
-        )
+        model.graph.output.extend(_integers(name) for name in dict.fromkeys(self._names))
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
         options.log_severity_level = 3
@@ -46,9 +47,47 @@ class Probe:
         )
 
     def run(self, feed: Mapping[str, NDArray[Any]]) -> Rounded:
-        """Run the graph; gives what each product reads (..., in)."""
-        found = dict(zip(self._names, self._session.run(self._names, feed), strict=True))
-        return {module: found[name] for module, name in self._inputs.items()}
+        """Run the graph; gives what each product reads (..., in), in the order of PyTorch's calls."""
+        found = zip(self._modules, self._session.run(self._names, feed), strict=True)
+        return {module: list(read) if module in self._looped else [_turned(module, read)] for module, read in found}
+
+
+def _products(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    return [node for node in graph.node if node.op_type == PRODUCT]
+
+
+def _module(product: onnx.NodeProto) -> str:
+    """Name a product by its weight: in the body of a loop the node's name does not tell."""
+    return product.input[1].removesuffix(".weight")
+
+
+def _output(module: str) -> str:
+    return f"{module}/{PRODUCT}/input"
+
+
+def _integers(name: str) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, None)
+
+
+def _stack(scan: onnx.NodeProto) -> list[str]:
+    """Let a loop give what its products read, one iteration behind the other; returns their modules.
+
+    PyTorch runs a cell in the same order: what comes from behind is turned around before the loop.
+    """
+    attributes = {attribute.name: attribute for attribute in scan.attribute}
+    body, modules = attributes["body"].g, []
+    for product in _products(body):
+        modules.append(_module(product))
+        body.output.append(_integers(product.input[0]))
+        scan.output.append(_output(modules[-1]))
+        attributes["scan_output_directions"].ints.append(0)
+    return modules
+
+
+def _turned(module: str, read: Numbers) -> Numbers:
+    """Turn what a layer of the encoder reads from (S, B, in), for its second direction from behind, to (B, S, in)."""
+    layer = LAYER_INPUT.fullmatch(module)
+    return read if layer is None else read[:: -1 if int(layer[1]) else 1].swapaxes(0, 1).copy()
 
 
 @contextlib.contextmanager
@@ -60,9 +99,9 @@ def following(model: Seq2Seq, rounded: Rounded, tolerance: float, where: str) ->
     """
     hooks = [
         model.get_submodule(f"{name}.rounding").register_forward_hook(
-            partial(_take, torch.from_numpy(whole), tolerance, f"the input of {name} in {where}")
+            partial(_take, iter(calls), tolerance, f"the input of {name} in {where}")
         )
-        for name, whole in rounded.items()
+        for name, calls in rounded.items()
     ]
     try:
         yield
@@ -71,8 +110,11 @@ def following(model: Seq2Seq, rounded: Rounded, tolerance: float, where: str) ->
             hook.remove()
 
 
-def _take(whole: Tensor, tolerance: float, what: str, module: nn.Module, inputs: tuple[Tensor], own: Tensor) -> Tensor:
+def _take(
+    calls: Iterator[Numbers], tolerance: float, what: str, module: nn.Module, inputs: tuple[Tensor], own: Tensor
+) -> Tensor:
     assert isinstance(module, Rounding)
+    whole = torch.from_numpy(next(calls))
     exact = (inputs[0] / module.step + ZERO_POINT).clamp(0, 255)
     difference = float((whole - exact).abs().max())
     if not difference <= 0.5 + tolerance * LARGEST_INPUT:

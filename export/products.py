@@ -1,9 +1,33 @@
 """Matrix products as graphs hold them: their matrices lie as the operators read them, (in, out)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
+from onnxscript import opset20
 from torch import Tensor, nn
 
 from export.quantized import ZERO_POINT, QuantizedLinear
+
+# An operator of our own, since torch.onnx.ops.symbolic cannot stand in the body of a scan.
+torch.library.define(
+    "seq2serve::integer_product", "(Tensor inputs, Tensor step, Tensor zero_point, Tensor weight) -> Tensor"
+)
+
+
+@torch.library.register_fake("seq2serve::integer_product")  # type: ignore[untyped-decorator]
+def _shape(inputs: Tensor, step: Tensor, zero_point: Tensor, weight: Tensor) -> Tensor:
+    return inputs.new_empty((*inputs.shape[:-1], weight.shape[1]), dtype=torch.int32)
+
+
+def _write(inputs: Any, step: Any, zero_point: Any, weight: Any) -> Any:
+    rounded = opset20.QuantizeLinear(inputs, step, zero_point)
+    return opset20.MatMulInteger(rounded, weight, zero_point)
+
+
+TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    torch.ops.seq2serve.integer_product.default: _write
+}  # to ONNX
 
 
 class TransposedLinear(nn.Module):
@@ -31,14 +55,6 @@ class IntegerLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs (..., in) to (..., out)."""
-        rounded = torch.onnx.ops.symbolic(
-            "QuantizeLinear", (inputs, self.step, self.zero_point), dtype=torch.uint8, shape=inputs.shape
-        )
-        sums = torch.onnx.ops.symbolic(
-            "MatMulInteger",
-            (rounded, self.weight, self.zero_point),
-            dtype=torch.int32,
-            shape=(*inputs.shape[:-1], self.weight.shape[1]),
-        )
-        product = sums.float() * self.scale
+        sums = torch.ops.seq2serve.integer_product(inputs, self.step, self.zero_point, self.weight)
+        product: Tensor = sums.float() * self.scale
         return product if self.bias is None else product + self.bias

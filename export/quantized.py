@@ -20,10 +20,10 @@ LARGEST_INPUT = 127
 
 
 def quantize(model: Seq2Seq) -> Seq2Seq:
-    """Copy a model with every product outside the encoder's layers in int8, if its inputs are bounded.
+    """Copy a model with every product in int8 whose inputs are bounded.
 
-    The encoder's layers are one ONNX operator each, which has no int8 form. The energies v . tanh(...) of attention
-    stay as they are too: they are products with one vector.
+    The energies v . tanh(...) of attention stay as they are: they are products with one vector. So do the products of
+    embeddings, of which every bundle has tables in full precision.
     """
     quantized = copy.deepcopy(model).eval()
     for name, largest in input_ranges(model).items():

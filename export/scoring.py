@@ -13,7 +13,7 @@ from models.tokenizer import Tokenizer
 from service.bundle import Score
 
 log = logging.getLogger("export.scoring")
-LARGEST_LOSS = 0.5  # BLEU that int8 may cost
+LARGEST_LOSS = 0.3  # BLEU that int8 may cost
 Texts = Sequence[tuple[Path, Sequence[tuple[str, str]]]]  # files and their pairs
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import ConversionError
+from export.products import TRANSLATIONS
 from export.signature import Tensors
 from export.weights import Array
 
@@ -52,6 +53,7 @@ def trace(module: nn.Module, inputs: Tensors, outputs: Tensors) -> tuple[onnx_ir
                     for tensor, size in zip(inputs, sizes, strict=True)
                 ),
                 dynamo=True,
+                custom_translation_table=TRANSLATIONS,
                 optimize=False,
                 opset_version=OPSET,
                 input_names=[tensor.name for tensor in inputs],

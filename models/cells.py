@@ -38,8 +38,8 @@ class Cell(nn.Module, ABC):
         return product
 
     def initial_state(self, inputs: Tensor) -> State:
-        """Return zeros (B, H) on the device of `inputs` (B, ...), of the weights' type."""
-        zeros = torch.zeros(inputs.shape[0], self.hidden_size, dtype=self.recurrent.weight.dtype, device=inputs.device)
+        """Return zeros (B, H) on the device of `inputs` (B, ...), of the biases' type: matrices may be of int8."""
+        zeros = torch.zeros(inputs.shape[0], self.hidden_size, dtype=self.recurrent.bias.dtype, device=inputs.device)
         return tuple(zeros for _ in self.state_names)
 
     @abstractmethod

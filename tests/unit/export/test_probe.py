@@ -20,7 +20,7 @@ def test_graph_decides_on_which_side_of_a_border_a_number_falls(steps: float, wh
     linear = QuantizedLinear(nn.Linear(1, 1, bias=False), 1.0)
     model, inputs = cast(Seq2Seq, nn.ModuleDict({"product": linear})), steps * linear.rounding.step[None]
     alone = linear(inputs)
-    with following(model, {"product": numpy.array([whole], numpy.uint8)}, 1e-4, "step"):
+    with following(model, {"product": [numpy.array([whole], numpy.uint8)]}, 1e-4, "step"):
         assert torch.equal(linear(inputs), (whole - 128) * linear.weight[0].float() * linear.scale)
     assert torch.equal(linear(inputs), alone)
 
@@ -29,6 +29,6 @@ def test_graph_decides_on_which_side_of_a_border_a_number_falls(steps: float, wh
 def test_other_numbers_are_refused(steps: float, whole: int) -> None:
     linear = QuantizedLinear(nn.Linear(1, 1), 1.0)
     model, inputs = cast(Seq2Seq, nn.ModuleDict({"product": linear})), steps * linear.rounding.step[None]
-    rounded = {"product": numpy.array([whole], numpy.uint8)}
+    rounded = {"product": [numpy.array([whole], numpy.uint8)]}
     with following(model, rounded, 1e-4, "step"), pytest.raises(ParityError, match="the input of product in step diff"):
         linear(inputs)

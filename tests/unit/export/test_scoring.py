@@ -44,12 +44,12 @@ def test_int8_model_has_its_own_score_and_names_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    assert recorded(monkeypatch, 30, 29.6) == {"own/test.tsv": 29.6, "valid.tsv (in training) (in fp32)": 12}
-    assert "BLEU on own/test.tsv: fp32 30.00, int8 29.60" in caplog.text
+    assert recorded(monkeypatch, 30, 29.8) == {"own/test.tsv": 29.8, "valid.tsv (in training) (in fp32)": 12}
+    assert "BLEU on own/test.tsv: fp32 30.00, int8 29.80" in caplog.text
 
 
 def test_int8_that_costs_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        QualityError, match=r"own/test.tsv: fp32 30.00, int8 29.40; it may lose 0.5: .*--precision fp32"
+        QualityError, match=r"own/test.tsv: fp32 30.00, int8 29.60; it may lose 0.3: .*--precision fp32"
     ):
-        recorded(monkeypatch, 30, 29.4)
+        recorded(monkeypatch, 30, 29.6)
