@@ -8,11 +8,11 @@ from pathlib import Path
 
 from export.errors import ExportError
 from export.exporter import Options, export
-from export.golden import FP32, MARGINS
+from export.golden import MARGINS
 from models.checkpoint import RunError
 from models.data import DataError
 from models.tokenizer import VocabularyError
-from service.bundle import Limits
+from service.bundle import FP32, Limits
 from service.errors import StartupError
 
 
@@ -34,7 +34,9 @@ def _options() -> Options:
     parser.add_argument("run", type=Path, help="folder of a training run, or of a bundle")
     parser.add_argument("target", type=Path, metavar="MODEL_REPOSITORY/NAME", help="the version is a folder in it")
     parser.add_argument("--version", type=int, help="version to write (the next free one)")
-    parser.add_argument("--precision", choices=tuple(MARGINS), default=FP32, help="of the products (%(default)s)")
+    parser.add_argument(
+        "--precision", choices=tuple(MARGINS), nargs="+", default=[FP32], help="of the products, one or more (fp32)"
+    )
     parser.add_argument(
         "--weights", choices=("fp16", "fp32"), default="fp16", help="stored as, where they are not int8 (%(default)s)"
     )
@@ -49,7 +51,7 @@ def _options() -> Options:
         run=given.run,
         target=given.target,
         version=given.version,
-        precision=given.precision,
+        precisions=tuple(given.precision),
         half=given.weights == "fp16",
         candidates=given.candidates,
         limits=Limits(max_source_tokens=given.max_source_tokens, max_length=given.max_length),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export.convert import write_graphs
 from export.errors import ExportError
-from export.golden import FP32, INT8, golden_translations
+from export.golden import golden_translations
 from export.manifest import VOCABULARY, describe
 from export.origin import read_origin
 from export.parity import check_golden, check_graphs
@@ -18,7 +18,7 @@ from export.signature import Signature
 from export.weights import round_to_half
 from models.config import TextFile
 from models.data import read_pairs
-from service.bundle import MANIFEST, Limits, read_bundle
+from service.bundle import FP32, INT8, MANIFEST, Limits, read_bundle
 
 log = logging.getLogger("export")
 DEFAULT_LIMITS = Limits(max_source_tokens=256, max_length=256)
@@ -37,7 +37,7 @@ class Options:
     scores: tuple[Path, ...] = ()  # parallel texts to translate and score
     attribution: Path | None = None
     card: Path | None = None
-    precision: str = FP32  # of the products, or int8
+    precisions: tuple[str, ...] = (FP32,)  # of the products; int8 is the other one
 
 
 def export(options: Options) -> Path:
@@ -58,24 +58,25 @@ def export(options: Options) -> Path:
     if options.half:
         round_to_half(model)
     signature = Signature.of(model, options.candidates)
-    quantized = quantize(model) if options.precision == INT8 else None
-    served = quantized or model
-    golden = golden_translations(served, tokenizer, data.golden, options.limits, options.precision)
+    models = {FP32: model} | ({INT8: quantize(model)} if INT8 in options.precisions else {})
+    served = {precision: one for precision, one in models.items() if precision in options.precisions}
+    golden = golden_translations(served, tokenizer, data.golden, options.limits)
     with unfinished(options.target, version) as folder:
         _copy(tokenizer.path, folder / VOCABULARY)
         _copy(options.attribution, folder / "ATTRIBUTION.md")
         _copy(options.card, folder / "MODEL_CARD.md")
         log.info("writing the graphs")
         write_graphs(served, signature, options.half, folder)
-        scores = score_texts(texts, tokenizer, model, quantized, origin.scores)
-        name, precision = options.target.name, options.precision
-        manifest = describe(name, data, model, signature, options.limits, golden, scores, precision, folder)
+        scores = score_texts(texts, tokenizer, models, served, origin.scores)
+        name = options.target.name
+        manifest = describe(name, data, model, signature, options.limits, golden, scores, served, folder)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
         log.info("comparing the serving code with PyTorch")
         bundle = read_bundle(folder)
-        parity = check_graphs(bundle, served)
-        check_golden(bundle)
-        log.info("largest difference %.1e, %d ties among candidates", parity.largest, parity.ties)
+        for precision, one in served.items():
+            parity = check_graphs(bundle, precision, one)
+            check_golden(bundle, precision)
+            log.info("%s: largest difference %.1e, %d ties among candidates", precision, parity.largest, parity.ties)
     return options.target / str(version)
 
 

@@ -1,7 +1,7 @@
 """Golden translations: what PyTorch makes of a few sentences, clear-cut enough to be the same on every machine."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -10,10 +10,9 @@ from models.data import pad
 from models.greedy import default_max_length
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID, Tokenizer
-from service.bundle import Golden, GoldenOutput, Limits
+from service.bundle import FP32, INT8, Golden, GoldenOutput, Limits
 
 log = logging.getLogger("export.golden")
-FP32, INT8 = "fp32", "int8"  # precisions of graphs
 # Nats. Other machines round sums differently. In fp32 that moves a margin by less than 1e-4; in int8, where a number on
 # a border may end up a whole step further, by up to 0.05 (the bundled model, PyTorch and ONNX Runtime, 3,000 words).
 MARGINS = {FP32: 0.05, INT8: 0.2}
@@ -22,27 +21,30 @@ NEEDED = 3
 
 
 def golden_translations(
-    model: Seq2Seq, tokenizer: Tokenizer, sentences: Sequence[str], limits: Limits, precision: str
+    models: Mapping[str, Seq2Seq], tokenizer: Tokenizer, sentences: Sequence[str], limits: Limits
 ) -> list[Golden]:
-    """Translate the sentences with a model of that precision and keep the first clear-cut ones.
+    """Translate the sentences with a model in all its precisions and keep the first that are clear-cut in each.
 
     Raises:
         GoldenError: too few are clear-cut; names each one left out and why.
     """
-    golden, refused, least = [], [], MARGINS[precision]
+    golden, refused = [], []
     for sentence in sentences:
         (source_ids,) = tokenizer.encode([sentence])
         if not 1 <= len(source_ids) <= limits.max_source_tokens:
             refused.append(f"{sentence!r}: {len(source_ids)} pieces, 1 to {limits.max_source_tokens} are allowed")
             continue
-        ids, margin, word = greedy(model, source_ids, min(limits.max_length, default_max_length(len(source_ids))))
-        if margin < least:
-            refused.append(f"{sentence!r}: the best two of word {word} differ by {margin:.3f}, less than {least}")
+        longest = min(limits.max_length, default_max_length(len(source_ids)))
+        found = {precision: greedy(model, source_ids, longest) for precision, model in models.items()}
+        close = {p: (margin, word) for p, (_, margin, word) in found.items() if margin < MARGINS[p]}
+        for p, (margin, word) in close.items():
+            why = f"differ by {margin:.3f} in {p}, less than {MARGINS[p]}"
+            refused.append(f"{sentence!r}: the best two of word {word} {why}")
+        if close:
             continue
-        output = GoldenOutput(ids=tuple(ids), text=tokenizer.decode([ids])[0])
-        golden.append(
-            Golden(source=sentence, source_ids=tuple(source_ids), outputs={precision: output}, margin=round(margin, 4))
-        )
+        outputs = {p: GoldenOutput(ids=tuple(ids), text=tokenizer.decode([ids])[0]) for p, (ids, _, _) in found.items()}
+        margin = round(min(margin for _, margin, _ in found.values()), 4)
+        golden.append(Golden(source=sentence, source_ids=tuple(source_ids), outputs=outputs, margin=margin))
         if len(golden) == KEPT:
             break
     for line in refused:

@@ -1,14 +1,13 @@
 """What a bundle says of itself."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import onnx
 import torch
 
-from export.convert import ROLES
-from export.golden import INT8
+from export.convert import planned
 from export.signature import Signature
 from models.config import DataConfig
 from models.evaluation import Scores
@@ -16,6 +15,7 @@ from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from service.bundle import (
     FORMAT_VERSION,
+    INT8,
     Architecture,
     File,
     Golden,
@@ -38,7 +38,7 @@ def describe(
     limits: Limits,
     golden: Sequence[Golden],
     scores: Sequence[Score],
-    precision: str,
+    precisions: Collection[str],
     folder: Path,
 ) -> Manifest:
     """Describe the bundle whose other files are all in `folder`."""
@@ -49,7 +49,7 @@ def describe(
         description=f"Translates {data.source_language} to {data.target_language}.",
         source_language=data.source_language,
         target_language=data.target_language,
-        architecture=_architecture(model, precision),
+        architecture=_architecture(model, precisions),
         special_ids=SpecialIds(pad=PAD_ID, unk=UNK_ID, bos=BOS_ID, eos=EOS_ID),
         vocabulary=Vocabulary(file=VOCABULARY, size=signature.vocabulary),
         limits=limits,
@@ -59,14 +59,14 @@ def describe(
         tables=signature.tables,
         graphs=tuple(
             Graph(
-                name=role,
-                role=role,
-                precision=precision,
-                file=f"{role}.onnx",
-                inputs=signature.inputs(role),
-                outputs=signature.outputs(role),
+                name=graph.name,
+                role=graph.role,
+                precision=graph.precision,
+                file=graph.file,
+                inputs=signature.inputs(graph.role),
+                outputs=signature.outputs(graph.role),
             )
-            for role in ROLES
+            for graph in planned(precisions)
         ),
         files={path.name: _pin(path) for path in sorted(folder.iterdir())},
         golden=tuple(golden),
@@ -84,7 +84,7 @@ def score_entries(scores: Scores, dataset: str) -> list[Score]:
     ]
 
 
-def _architecture(model: Seq2Seq, precision: str) -> Architecture:
+def _architecture(model: Seq2Seq, precisions: Collection[str]) -> Architecture:
     config = model.config
     direction = "bidirectional" if config.bidirectional else "unidirectional"
     kind = "conditional " if config.conditional else ""
@@ -93,7 +93,7 @@ def _architecture(model: Seq2Seq, precision: str) -> Architecture:
         f"{kind}{config.cell} decoder ({config.decoder_layers} x {config.decoder_hidden_size}), "
         f"{config.attention} attention ({config.attention_size}), "
         f"{'shared' if config.tie_embeddings else 'separate'} embeddings ({config.embedding_size})"
-        f"{', int8 products outside the encoder layers' if precision == INT8 else ''}"
+        f"{', ' + ' or '.join(precisions) + ' products' if INT8 in precisions else ''}"
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Architecture(cell=config.cell, attention=config.attention, parameters=parameters, summary=summary)

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.errors import ParityError
-from export.golden import INT8
 from export.probe import Probe, Rounded, following
 from models.attention import Memory
 from models.seq2seq import Seq2Seq
-from service.bundle import Bundle
+from service.bundle import INT8, Bundle
 from service.cpu import available_cpus
 from service.model import EngineLimits, Model
 from service.runner import make_tables
 from service.session import Device, open_session
 
 BATCHES, SOURCE_LENGTHS, WIDTHS = (1, 3, 7), (1, 5, 64), (1, 4)
+DECODERS = ("step", "step_full", "step_greedy")
 STEPS = 4
 TOLERANCE = 1e-4  # nats for log-probabilities; states and weights lie between -1 and 1
 Arrays = Mapping[str, NDArray[numpy.generic]]
@@ -59,17 +59,18 @@ class Parity:
 
 
 class Graphs:
-    """Run a bundle's graphs as the server does."""
+    """Run a bundle's graphs of one precision as the server does."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, precision: str) -> None:
         manifest = bundle.manifest
         self.state = [tensor.name for tensor in manifest.state]
         self.memory = [tensor.name for tensor in manifest.memory]
         self.pad, self.vocabulary = manifest.special_ids.pad, manifest.vocabulary.size
         device, threads = Device("cpu"), available_cpus()
-        self._sessions = {graph.role: open_session(bundle, graph, device, threads) for graph in manifest.graphs}
-        self.tables = make_tables(manifest, self._sessions.get("tables"))
-        self._probes = {g.role: Probe(bundle.file(g.file)) for g in manifest.graphs if g.precision == INT8}
+        graphs = {role: manifest.graph(role, precision) for role in ("encoder", *DECODERS)}
+        self._sessions = {role: open_session(bundle, graph, device, threads) for role, graph in graphs.items()}
+        self.tables = make_tables(manifest, open_session(bundle, manifest.graph("tables"), device, threads))
+        self._probes = {r: Probe(bundle.file(g.file)) for r, g in graphs.items()} if precision == INT8 else {}
 
     def run(self, role: str, **feed: NDArray[numpy.generic]) -> Arrays:
         """Run one graph; gives its outputs by name."""
@@ -87,13 +88,13 @@ class Graphs:
 
 
 @torch.no_grad()
-def check_graphs(bundle: Bundle, model: Seq2Seq) -> Parity:
-    """Compare every graph with the model that it was made from.
+def check_graphs(bundle: Bundle, precision: str, model: Seq2Seq) -> Parity:
+    """Compare every graph of a precision with the model that it was made from.
 
     Raises:
         ParityError: a tensor differs; names it and the shape.
     """
-    graphs, parity = Graphs(bundle), Parity()
+    graphs, parity = Graphs(bundle, precision), Parity()
     random = numpy.random.default_rng(0)
     for batch in BATCHES:
         for steps in SOURCE_LENGTHS:
@@ -143,7 +144,7 @@ def _check_steps(
             torch.from_numpy(numpy.stack([own[name][b, p] for b, p in enumerate(parents)])) for name in graphs.state
         )
         where = f"at B = {batch}, S = {source_length}, W = {width}, step {number}"
-        for role in ("step", "step_full", "step_greedy"):
+        for role in DECODERS:
             feed = {"previous_ids": previous, "parents": parents, **fixed, **own}
             outputs = graphs.run(role, **feed)
             with following(model, graphs.rounded(role, **feed), TOLERANCE, f"{role} {where}"):
@@ -167,11 +168,11 @@ def _check_steps(
         own = {name: outputs[f"next_{name}"] for name in graphs.state}
 
 
-def check_golden(bundle: Bundle) -> None:
-    """Load the bundle as a server does, which translates its golden sentences.
+def check_golden(bundle: Bundle, precision: str) -> None:
+    """Load the bundle as a server does, which translates its golden sentences in a precision.
 
     Raises:
         BundleError: the server would refuse it.
     """
     limits = EngineLimits(slots=len(bundle.manifest.golden), queue=len(bundle.manifest.golden))
-    Model(bundle, Device("cpu"), available_cpus(), limits, emit=lambda requests: None).engine.close()
+    Model(bundle, Device("cpu"), available_cpus(), limits, lambda requests: None, precision).engine.close()

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from export.errors import ExportError
-from export.golden import FP32
 from models.config import ModelConfig
 from models.greedy import default_max_length, greedy
 from models.seq2seq import Seq2Seq
 from models.tokenizer import PAD_ID, Tokenizer
-from service.bundle import Bundle, Manifest, read_bundle
+from service.bundle import FP32, Bundle, Manifest, read_bundle
 
 Weights = dict[str, Tensor]
 
@@ -35,9 +34,9 @@ def restore(folder: Path) -> tuple[Tokenizer, Seq2Seq]:
     """
     bundle = read_bundle(folder)
     manifest = bundle.manifest
-    precision = manifest.graph("step").precision
-    if precision != FP32:
-        raise RestoreError(f"{folder}: {precision} weights cannot be restored: export the run or its fp32 bundle again")
+    if FP32 not in manifest.precisions:
+        found = " and ".join(manifest.precisions)
+        raise RestoreError(f"{folder}: {found} weights cannot be restored: export the run or its fp32 bundle again")
     weights = _rearranged(_stored(bundle))
     for residual in (False, True):  # the one choice of a recipe that neither weights nor manifest show
         config = _config(manifest, weights, residual)
@@ -54,7 +53,7 @@ def _stored(bundle: Bundle) -> Weights:
     """Read the weights of all graphs; what lies inside a graph file is a constant of its own, and no weight."""
     weights: Weights = {}
     for role in ("tables", "encoder", "step_full"):
-        graph = onnx_ir.load(bundle.file(bundle.manifest.graph(role).file)).graph
+        graph = onnx_ir.load(bundle.file(bundle.manifest.graph(role, FP32).file)).graph
         for name, value in graph.initializers.items():
             if isinstance(value.const_value, onnx_ir.ExternalTensor):
                 weights[name] = torch.from_numpy(value.const_value.numpy().astype("float32"))

@@ -1,6 +1,7 @@
 """The weights: rounded once for PyTorch and ONNX alike, and stored once for all graphs."""
 
 import hashlib
+from collections import ChainMap
 from pathlib import Path
 
 import numpy
@@ -13,6 +14,8 @@ from export.errors import ConversionError
 
 ALIGNMENT = 64  # bytes; a cache line
 Array = NDArray[numpy.float32 | numpy.float16 | numpy.int8]
+Key = tuple[str, onnx_ir.DataType, tuple[int, ...]]  # digest, type and shape
+Place = tuple[str, int, int]  # file, offset and length
 
 
 def round_to_half(module: nn.Module) -> None:
@@ -31,12 +34,12 @@ def round_to_half(module: nn.Module) -> None:
 
 
 class WeightFile:
-    """Append arrays to a bundle's one file of weights; equal arrays share a place in it."""
+    """Append arrays to a file of a bundle's weights; equal arrays share a place in it, or in an earlier file."""
 
-    def __init__(self, path: Path, half: bool) -> None:
+    def __init__(self, path: Path, half: bool, earlier: "WeightFile | None" = None) -> None:
         self._path = path
         self._half = half
-        self._places: dict[tuple[str, onnx_ir.DataType, tuple[int, ...]], tuple[int, int]] = {}  # offset and length
+        self._places: ChainMap[Key, Place] = ChainMap({}, {} if earlier is None else earlier._places)
         path.touch()
 
     def add(self, name: str, array: Array) -> onnx_ir.ExternalTensor:
@@ -52,10 +55,9 @@ class WeightFile:
         if key not in self._places:
             with self._path.open("ab") as file:
                 file.write(bytes(-file.tell() % ALIGNMENT))
-                self._places[key] = file.tell(), len(data)
+                self._places[key] = self._path.name, file.tell(), len(data)
                 file.write(data)
         return onnx_ir.ExternalTensor(
-            self._path.name,
             *self._places[key],
             kind,
             shape=onnx_ir.Shape(array.shape),

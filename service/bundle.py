@@ -5,6 +5,7 @@ unlisted, truncated or altered is ever loaded.
 """
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 REQUIRED_ROLES = ("encoder", "step", "step_full")
 OPTIONAL_ROLES = ("tables", "step_greedy")
+FP32, INT8 = "fp32", "int8"  # precisions of graphs
 
 
 class _Part(BaseModel):
@@ -141,6 +143,8 @@ class Manifest(_Part):
         for role in REQUIRED_ROLES:
             if role not in roles:
                 raise ValueError(f"no graph has the required role {role!r}")
+        if not self.precisions:
+            raise ValueError(f"no precision has a graph for each of the required roles {', '.join(REQUIRED_ROLES)}")
         for name in (self.vocabulary.file, *(graph.file for graph in self.graphs)):
             if name not in self.files:
                 raise ValueError(f"{name!r} is used but not listed under files")
@@ -188,13 +192,22 @@ class Manifest(_Part):
             return inputs, following | {"logits"}
         return None
 
-    def graph(self, role: str) -> Graph:
-        """Return the first graph of a role that is known to be there."""
-        return next(graph for graph in self.graphs if graph.role == role)
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """List the precisions that the model can be served in, as they have a graph for each required role."""
+        found = dict.fromkeys(graph.precision for graph in self.graphs)
+        return tuple(one for one in found if all(self.has(role, one) for role in REQUIRED_ROLES))
 
-    def has(self, role: str) -> bool:
-        """Tell whether there is a graph of a role."""
-        return any(graph.role == role for graph in self.graphs)
+    def graph(self, role: str, precision: str | None = None) -> Graph:
+        """Return the graph of a role, known to be there, in a precision; none: whichever comes first."""
+        return next(self._graphs(role, precision))
+
+    def has(self, role: str, precision: str | None = None) -> bool:
+        """Tell whether there is a graph of a role, in a precision or in any."""
+        return any(self._graphs(role, precision))
+
+    def _graphs(self, role: str, precision: str | None) -> Iterator[Graph]:
+        return (graph for graph in self.graphs if graph.role == role and precision in (None, graph.precision))
 
     def digest(self) -> str:
         """Return one SHA-256 over all files, as sha256:HEX."""

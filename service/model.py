@@ -16,7 +16,7 @@ from service.runner import ALIGNMENT, OnnxRunner, Runner
 from service.scheduler import Scheduler
 from service.search.kinds import make_search
 from service.search.search import Search, Symbols
-from service.session import Device
+from service.session import Device, choose_precision
 from service.vocabulary import Vocabulary
 
 log = logging.getLogger("service.model")
@@ -40,12 +40,19 @@ class Model:
     """Hold a loaded model version."""
 
     def __init__(
-        self, bundle: Bundle, device: Device, threads: int, limits: EngineLimits, emit: Callable[[list[Request]], None]
+        self,
+        bundle: Bundle,
+        device: Device,
+        threads: int,
+        limits: EngineLimits,
+        emit: Callable[[list[Request]], None],
+        precision: str = "auto",
     ) -> None:
-        """Load, warm up and verify a bundle, and start its engine.
+        """Load, warm up and verify a bundle in one of its precisions, and start its engine.
 
         Raises:
-            StartupError: a file does not fit the manifest, the device cannot run it, or a golden translation differs.
+            StartupError: a file does not fit the manifest, the bundle lacks the precision, the device cannot run it, or
+                a golden translation differs.
         """
         started = time.monotonic()
         self.bundle = bundle
@@ -58,14 +65,16 @@ class Model:
         self.max_hypotheses = max(1, min(limits.beam, limits.slots, self.manifest.candidates - 1))
         self.has_attention = self.manifest.architecture.attention != "none"
         shards = min(threads, MOST_SHARDS) if device.kind == "cpu" else 1
-        runner = OnnxRunner(bundle, device, threads, shards)
-        self.provider, self.precision = runner.provider, self.manifest.graph("step").precision
+        self.precision = choose_precision(precision, device, bundle)
+        runner = OnnxRunner(bundle, self.precision, device, threads, shards)
+        self.provider = runner.provider
         self._replay_golden(runner)
         self.engine = self._build_engine(runner, limits, emit, shards)
         self.engine.start()
         self.load_seconds = time.monotonic() - started
         self.loaded_at = time.time()
-        log.info("loaded %s version %d in %.2f s on %s", self.name, self.version, self.load_seconds, self.provider)
+        loaded = (self.name, self.version, self.precision, self.load_seconds, self.provider)
+        log.info("loaded %s version %d, %s, in %.2f s on %s", *loaded)
 
     def _build_engine(
         self, runner: Runner, limits: EngineLimits, emit: Callable[[list[Request]], None], shards: int = 1
@@ -102,7 +111,7 @@ class Model:
                 got = "an error" if request.error else repr(self.vocabulary.decode(request.hypotheses[0].ids))
                 wanted = repr(expected.text) if expected else "a translation"
                 raise BundleError(
-                    self.bundle.file(self.manifest.graph("step").file),
+                    self.bundle.file(self.manifest.graph("step", self.precision).file),
                     f"golden sentence {example.source!r} gives {got}, the exported model gave {wanted}",
                 )
 

@@ -101,7 +101,12 @@ def _speaks(model: Model, source: str, target: str) -> bool:
 
 
 def load_repository(
-    path: Path, device: Device, threads: int, limits: EngineLimits, emit: Callable[[list[Request]], None]
+    path: Path,
+    device: Device,
+    threads: int,
+    limits: EngineLimits,
+    emit: Callable[[list[Request]], None],
+    precision: str = "auto",
 ) -> list[Model]:
     """Load every NAME/VERSION below `path`.
 
@@ -112,7 +117,7 @@ def load_repository(
     models: list[Model] = []
     try:
         for bundle in bundles:
-            models.append(Model(bundle, device, threads, limits, emit))
+            models.append(Model(bundle, device, threads, limits, emit, precision))
     except BaseException:
         for model in models:
             model.engine.close()

@@ -115,8 +115,8 @@ class _Slots:
 class OnnxRunner:
     """Run a bundle's graphs with ONNX Runtime; arrays live in the host's memory."""
 
-    def __init__(self, bundle: Bundle, device: Device, threads: int, shards: int = 1) -> None:
-        """Load all required graphs, to be run by a number of shards that share the threads.
+    def __init__(self, bundle: Bundle, precision: str, device: Device, threads: int, shards: int = 1) -> None:
+        """Load all graphs of a precision that the bundle has, to be run by a number of shards that share the threads.
 
         Raises:
             StartupError: a graph does not load, does not fit the manifest, or does not run on the device.
@@ -124,19 +124,19 @@ class OnnxRunner:
         manifest = bundle.manifest
         self._bundle = bundle
         each = max(1, threads // shards)
-        self._encoder = open_session(bundle, manifest.graph("encoder"), device, each)
-        roles = [role for role in ("step", "step_full", "step_greedy") if manifest.has(role)]
-        self._steps = {role: open_session(bundle, manifest.graph(role), device, each) for role in roles}
+        roles = [role for role in ("step", "step_full", "step_greedy") if manifest.has(role, precision)]
+        graphs = {role: manifest.graph(role, precision) for role in ("encoder", *roles)}
+        self._encoder = open_session(bundle, graphs["encoder"], device, each)
+        self._steps = {role: open_session(bundle, graphs[role], device, each) for role in roles}
         # Few rows are in one shard, and read weights faster with the threads of all.
         wide = [role for role in roles if role != "step_full"] if shards > 1 else []
-        self._wide_steps = self._steps | {r: open_session(bundle, manifest.graph(r), device, threads) for r in wide}
+        self._wide_steps = self._steps | {role: open_session(bundle, graphs[role], device, threads) for role in wide}
         # A bundle without it offers more than greedy search needs.
         self._roles = {"step_greedy": "step_greedy" if "step_greedy" in roles else "step"}
         opened = open_session(bundle, manifest.graph("tables"), device, threads) if manifest.tables else None
         tables = make_tables(manifest, opened)
         self._tables = {
-            role: {t.name: tables[t.name] for t in manifest.graph(role).inputs if t.name in tables}
-            for role in ("encoder", *roles)
+            role: {t.name: tables[t.name] for t in graph.inputs if t.name in tables} for role, graph in graphs.items()
         }
         self.provider = self._steps["step"].get_providers()[0]
         self._pad = manifest.special_ids.pad

@@ -78,7 +78,8 @@ class Server:
             delivery = Delivery(loop)
             limits = EngineLimits(settings.slots, settings.queue_limit, settings.max_beam_size)
             threads = settings.threads or available_cpus()
-            models = load_repository(settings.model_repository, device, threads, limits, delivery.deliver)
+            repository, precision = settings.model_repository, settings.precision
+            models = load_repository(repository, device, threads, limits, delivery.deliver, precision)
             self._registry = Registry(models, settings.default_model)
             _register_process_metrics(registry, self._registry)
             try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnxruntime
 
-from service.bundle import Bundle, Graph
+from service.bundle import FP32, INT8, Bundle, Graph
 from service.errors import BundleError, StartupError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -35,6 +35,22 @@ def choose_device(asked: str) -> Device:
     if asked == "cuda":
         raise StartupError(f"--device cuda: {missing} (use --device cpu to run without a GPU)")
     return Device("cpu", note=missing)
+
+
+def choose_precision(asked: str, device: Device, bundle: Bundle) -> str:
+    """Turn auto, or a precision by name, into one that a bundle has; auto takes int8 on the CPU alone, if it is there.
+
+    Raises:
+        StartupError: the bundle has no graphs of the precision asked for; names those that it has.
+    """
+    offered = bundle.manifest.precisions
+    if asked == "auto":
+        wanted = (INT8, FP32) if device.kind == "cpu" else (FP32,)
+        return next((precision for precision in wanted if precision in offered), offered[0])
+    if asked not in offered:
+        has = ", ".join(offered)
+        raise StartupError(f"--precision {asked}: {bundle.path} has {has} (use --precision auto, or export it so)")
+    return asked
 
 
 def _missing_for_cuda() -> str | None:

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     grpc_address: Address = Field("127.0.0.1:50051", description="HOST:PORT for gRPC; port 0 takes any free one")
     http_address: Address = Field("127.0.0.1:8080", description="HOST:PORT for /metrics, /healthz and /readyz")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run; cuda never falls back")
+    precision: Literal["auto", "fp32", "int8"] = Field("auto", description="auto: int8 on a CPU, where a model has it")
     threads: int = Field(0, ge=0, le=1024, description="ONNX Runtime threads; 0 takes the cores of this container")
     slots: int = Field(64, ge=1, le=4096, description="hypotheses that are decoded at a time, for each model")
     queue_limit: int = Field(1024, ge=1, description="requests that may wait for a slot, for each model")

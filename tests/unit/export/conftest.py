@@ -1,5 +1,32 @@
-"""Skip this folder, with the reason, where PyTorch is missing; keep every test on one thread."""
+"""Skip this folder, with the reason, where PyTorch is missing; keep every test on one thread; hasten exports."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 from tests.unit.models.conftest import _one_thread_and_one_seed, pytest_pycollect_makemodule
 
 __all__ = ["_one_thread_and_one_seed", "pytest_pycollect_makemodule"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _exports_without_waiting() -> Iterator[None]:
+    """Keep the exports of fixtures on one thread, too, and trace a module once, told by its weights and tensors."""
+    import torch
+
+    from export import convert
+
+    torch.set_num_threads(1)
+    trace, known = convert.trace, dict[Any, Any]()
+
+    def remembered(module: Any, *tensors: Any) -> Any:
+        weights = ((name, tensor.numpy().tobytes()) for name, tensor in module.state_dict().items())
+        key = type(module), tensors, *weights
+        if key not in known:
+            known[key] = trace(module, *tensors)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convert, "trace", remembered)
+        yield

@@ -11,7 +11,7 @@ from models.seq2seq import Seq2Seq
 from models.tokenizer import EOS_ID, train_tokenizer
 from tests.unit.models.factories import lexicon_pairs, recipe
 
-GOLDEN = tuple(source for source, _ in lexicon_pairs(100, seed=2, longest=3))
+GOLDEN = tuple(source for source, _ in lexicon_pairs(300, seed=2, longest=3))
 # Sizes unlike each other, some of them no multiple of what a vector register holds.
 SIZES = {"embedding_size": 20, "encoder_hidden_size": 18, "decoder_hidden_size": 27, "attention_size": 12}
 
@@ -24,15 +24,15 @@ def make_run(folder: Path, model: Mapping[str, Any] | None = None, seed: int = 0
     (folder / "recipe.json").write_text(content.model_dump_json(), encoding="utf-8")
     sides = [side for pair in pairs for side in pair]
     tokenizer = train_tokenizer(sides, content.data.vocabulary_size, folder / "vocabulary.model")
+    torch.manual_seed(seed)
     built = build_model(content, tokenizer)
-    _fill(built, seed)
+    _fill(built)
     write_checkpoint(folder / "best", built, Progress(bleu=12.3, chrf=34.5), None)
     return folder
 
 
-def _fill(model: Seq2Seq, seed: int) -> None:
+def _fill(model: Seq2Seq) -> None:
     """Give a model random weights, biases too."""
-    torch.manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)

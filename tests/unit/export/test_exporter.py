@@ -8,13 +8,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from export import exporter
+from export import convert, exporter, scoring
 from export.errors import ConversionError, ExportError, ParityError
 from export.exporter import Options, export
 from export.place import unfinished
+from export.restore import RestoreError
+from export.trace import trace
 from models.checkpoint import RunError
 from models.data import DataError
-from service.bundle import Limits, read_bundle
+from service.bundle import FP32, INT8, Limits, read_bundle
 from tests.unit.export.factories import make_run
 from tests.unit.models.factories import lexicon_pairs, write_tsv
 
@@ -39,16 +41,65 @@ def options(run: Path) -> Options:
 
 @pytest.fixture(scope="module")
 def versions(options: Options) -> list[Path]:
-    """Export a run, and then the bundle that it became."""
-    first = export(options)
-    return [first, export(replace(options, run=first))]
+    """Export a run in fp32 and in both precisions; what that became again, and in int8 alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convert, "trace", trace)  # not as conftest.py has it: a second time gives the same bytes
+        folders = [export(options)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "LARGEST_LOSS", 100)  # random weights translate by chance
+        folders.append(export(replace(options, precisions=(INT8, FP32))))
+        for precisions in ((FP32, INT8), (INT8,)):
+            folders.append(export(replace(options, run=folders[1], precisions=precisions)))
+    return folders
 
 
-def test_versions_count_up_and_bundle_exported_again_has_the_same_bytes(options: Options, versions: list[Path]) -> None:
-    assert versions == [options.target / "1", options.target / "2"]
-    first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in versions)
-    assert first == second
+def contents(folder: Path) -> dict[str, bytes]:
+    """Read all files of a bundle."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_versions_count_up(options: Options, versions: list[Path]) -> None:
+    assert versions == [options.target / str(number) for number in (1, 2, 3, 4)]
     assert sorted(path.name for path in options.target.parent.iterdir()) == ["en-de"]
+
+
+def test_bundle_exported_again_has_the_same_bytes(versions: list[Path]) -> None:
+    """Those of fp32 also beside another precision."""
+    single, mixed, again, _ = map(contents, versions)
+    assert mixed == again
+    del single["manifest.json"]
+    assert {name: mixed[name] for name in single} == single
+
+
+def test_bundle_has_graphs_of_every_precision(versions: list[Path]) -> None:
+    """Tables are of fp32 alone, and the golden translations clear-cut in each."""
+    fp32, mixed, _, int8 = (read_bundle(folder).manifest for folder in versions)
+    assert [manifest.precisions for manifest in (fp32, mixed, int8)] == [(FP32,), (FP32, INT8), (INT8,)]
+    integer = {
+        "encoder_int8.onnx",
+        "step_int8.onnx",
+        "step_full_int8.onnx",
+        "step_greedy_int8.onnx",
+        "weights_int8.bin",
+    }
+    assert mixed.files.keys() == fp32.files.keys() | integer
+    assert int8.files.keys() == integer | {"tables.onnx", "weights.bin", *fp32.files} - {
+        "encoder.onnx", "step.onnx", "step_full.onnx", "step_greedy.onnx",
+    }  # fmt: skip
+    assert int8.files["weights.bin"].bytes < mixed.files["weights.bin"].bytes
+    assert mixed.files["weights_int8.bin"].bytes < int8.files["weights_int8.bin"].bytes
+    for manifest in (mixed, int8):
+        assert {graph.precision for graph in manifest.graphs if graph.role == "tables"} == {FP32}
+        assert all(tuple(golden.outputs) == manifest.precisions for golden in manifest.golden)
+    assert [manifest.architecture.summary.rpartition(", ")[2] for manifest in (mixed, int8)] == [
+        "fp32 or int8 products", "int8 products",
+    ]  # fmt: skip
+    assert "products" not in fp32.architecture.summary
+
+
+def test_only_int8_cannot_be_exported_again(options: Options, versions: list[Path]) -> None:
+    with pytest.raises(RestoreError, match="4: int8 weights cannot be restored: export the run or its fp32 bundle"):
+        export(replace(options, run=versions[-1]))
 
 
 def test_manifest_tells_all(versions: list[Path]) -> None:
@@ -68,6 +119,13 @@ def test_manifest_tells_all(versions: list[Path]) -> None:
     assert (versions[0] / "MODEL_CARD.md").read_text(encoding="utf-8") == "a card"
     for name, file in manifest.files.items():
         assert hashlib.sha256((versions[0] / name).read_bytes()).hexdigest() == file.sha256
+
+
+def test_manifest_has_the_scores_of_each_precision(versions: list[Path]) -> None:
+    datasets = ["valid.tsv (in training)", "own/test.tsv", "own/test.tsv (in int8)"]
+    assert list(dict.fromkeys(score.dataset for score in read_bundle(versions[1]).manifest.scores)) == datasets
+    datasets = ["valid.tsv (in training) (in fp32)", "own/test.tsv"]
+    assert list(dict.fromkeys(score.dataset for score in read_bundle(versions[3]).manifest.scores)) == datasets
 
 
 def test_manifest_has_the_scores(versions: list[Path]) -> None:

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from export.errors import GoldenError
-from export.golden import FP32, INT8, MARGINS, golden_translations, greedy
+from export.golden import MARGINS, golden_translations, greedy
+from export.quantized import quantize
 from models import greedy as reference
 from models.checkpoint import load_best
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
-from service.bundle import Limits
+from service.bundle import FP32, INT8, Limits
 from tests.unit.export.factories import GOLDEN, make_run
 
 pytestmark = pytest.mark.torch
@@ -24,18 +25,25 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Seq2Seq, Tokenizer
     return model, tokenizer
 
 
-@pytest.mark.parametrize("precision", [FP32, INT8])
-def test_translations_are_those_of_greedy_search(loaded: tuple[Seq2Seq, Tokenizer], precision: str) -> None:
+@pytest.mark.parametrize("precisions", [(FP32,), (INT8,), (FP32, INT8)])
+def test_translations_are_those_of_greedy_search(
+    loaded: tuple[Seq2Seq, Tokenizer], precisions: tuple[str, ...]
+) -> None:
+    """Of each precision, in which all are clear-cut."""
     model, tokenizer = loaded
-    kept = golden_translations(model, tokenizer, GOLDEN, LIMITS, precision)
+    models = {precision: {FP32: model, INT8: quantize(model)}[precision] for precision in precisions}
+    kept = golden_translations(models, tokenizer, GOLDEN, LIMITS)
     assert len(kept) == 8
     for example in kept:
         assert [list(example.source_ids)] == tokenizer.encode([example.source])
-        assert example.outputs.keys() == {precision}
-        output = example.outputs[precision]
-        assert [list(output.ids)] == reference.greedy(model, [example.source_ids], [LIMITS.max_length])
-        assert output.text == tokenizer.decode([output.ids])[0]
-        assert example.margin >= MARGINS[precision]
+        assert tuple(example.outputs) == precisions
+        margins = []
+        for precision, output in example.outputs.items():
+            assert [list(output.ids)] == reference.greedy(models[precision], [example.source_ids], [LIMITS.max_length])
+            assert output.text == tokenizer.decode([output.ids])[0]
+            margins.append(greedy(models[precision], example.source_ids, LIMITS.max_length)[1])
+            assert margins[-1] >= MARGINS[precision]
+        assert example.margin == round(min(margins), 4)
 
 
 @torch.no_grad()
@@ -61,9 +69,11 @@ def test_close_calls_are_refused_by_name(
     margins = {s: greedy(model, tokenizer.encode([s])[0], 12)[1] for s in GOLDEN[:5]}
     clearest = max(margins, key=lambda sentence: margins[sentence])
     monkeypatch.setitem(MARGINS, FP32, margins[clearest])
-    assert [example.source for example in golden_translations(model, tokenizer, [clearest], LIMITS, FP32)] == [clearest]
+    assert [example.source for example in golden_translations({FP32: model}, tokenizer, [clearest], LIMITS)] == [
+        clearest
+    ]
     with pytest.raises(GoldenError, match="1 golden sentences are clear-cut, 3 are needed") as refused:
-        golden_translations(model, tokenizer, list(margins), LIMITS, FP32)
+        golden_translations({FP32: model}, tokenizer, list(margins), LIMITS)
     for sentence in margins.keys() - {clearest}:
         assert repr(sentence) in str(refused.value)
         assert repr(sentence) in caplog.text
@@ -72,4 +82,4 @@ def test_close_calls_are_refused_by_name(
 @pytest.mark.parametrize("sentence", ["", " ", "mira " * 40])
 def test_sentence_that_cannot_be_served_is_refused(loaded: tuple[Seq2Seq, Tokenizer], sentence: str) -> None:
     with pytest.raises(GoldenError, match="1 to 30 are allowed"):
-        golden_translations(*loaded, [sentence], LIMITS, FP32)
+        golden_translations({FP32: loaded[0]}, loaded[1], [sentence], LIMITS)

@@ -24,7 +24,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Export one model that no test may change."""
     folder = tmp_path_factory.mktemp("restore")
     return export(
-        Options(make_run(folder / "run", {"conditional": True}), folder / "repository" / "en-de", candidates=7)
+        Options(make_run(folder / "run", {"conditional": True}), folder / "repository" / "en-de", candidates=9)
     )
 
 

@@ -112,6 +112,27 @@ def test_unknown_role_and_field_are_ignored(tmp_path: Path) -> None:
     assert len(read_bundle(write(tmp_path, add)).manifest.graphs) == 4
 
 
+def in_int8(graph: dict[str, Any]) -> dict[str, Any]:
+    """Describe a graph again, of another precision."""
+    return {**graph, "name": f"{graph['role']}_int8", "precision": "int8"}
+
+
+def test_graph_is_found_by_role_and_precision(tmp_path: Path) -> None:
+    """A precision counts if every required role has a graph of it; who names none takes what comes first."""
+
+    def add(described: dict[str, Any], roles: tuple[str, ...]) -> None:
+        described["graphs"] += [in_int8(graph) for graph in described["graphs"] if graph["role"] in roles]
+
+    single = read_bundle(write(tmp_path / "single")).manifest
+    part = read_bundle(write(tmp_path / "part", lambda m: add(m, ("encoder", "step")))).manifest
+    both = read_bundle(write(tmp_path / "both", lambda m: add(m, ("encoder", "step", "step_full")))).manifest
+    assert [manifest.precisions for manifest in (single, part, both)] == [("fp32",), ("fp32",), ("fp32", "int8")]
+    assert both.graph("step", "int8").name == "step_int8"
+    assert both.graph("step", "fp32") == both.graph("step") == single.graph("step")
+    assert part.has("step", "int8")
+    assert not part.has("step_full", "int8")
+
+
 @pytest.mark.parametrize("name", ["encoder.onnx", "vocabulary.model"])
 def test_missing_file_is_named(tmp_path: Path, name: str) -> None:
     """The message names the file that is gone."""
@@ -152,6 +173,10 @@ def test_manifest_that_is_none(tmp_path: Path) -> None:
 
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no step": (lambda m: m["graphs"].pop(1), "no graph has the required role 'step'"),
+    "no whole precision": (
+        lambda m: m["graphs"].append(in_int8(m["graphs"].pop(1))),
+        "no precision has a graph for each of the required roles encoder, step, step_full",
+    ),
     "unlisted file": (lambda m: m["files"].pop("step.onnx"), "'step.onnx' is used but not listed"),
     "path outside": (
         lambda m: m["files"].update({"../../etc/passwd": m["files"]["step.onnx"]}),

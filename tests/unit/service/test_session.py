@@ -1,0 +1,44 @@
+"""Which of a bundle's precisions is served."""
+
+from pathlib import Path
+
+import pytest
+
+from service.bundle import Bundle, read_bundle
+from service.errors import StartupError
+from service.session import Device, choose_precision
+from tests.unit.service.test_bundle import in_int8, write
+
+
+def bundle(folder: Path, *precisions: str) -> Bundle:
+    """Write a bundle in these precisions."""
+
+    def change(described: dict[str, list[dict[str, str]]]) -> None:
+        graphs = described["graphs"]
+        described["graphs"] = [g for p in precisions for g in (graphs if p == "fp32" else map(in_int8, graphs))]
+
+    return read_bundle(write(folder, change))
+
+
+@pytest.mark.parametrize(
+    ("has", "device", "asked", "used"),
+    [
+        (("fp32", "int8"), "cpu", "auto", "int8"),
+        (("fp32", "int8"), "cuda", "auto", "fp32"),
+        (("fp32",), "cpu", "auto", "fp32"),
+        (("int8",), "cuda", "auto", "int8"),
+        (("fp32", "int8"), "cpu", "fp32", "fp32"),
+        (("fp32", "int8"), "cuda", "int8", "int8"),
+    ],
+)
+def test_precision_is_the_one_asked_for_or_suits_the_device(
+    tmp_path: Path, has: tuple[str, ...], device: str, asked: str, used: str
+) -> None:
+    """Left open, it is int8 on a CPU and fp32 on a GPU, and what a bundle has in any case."""
+    assert choose_precision(asked, Device(device), bundle(tmp_path, *has)) == used
+
+
+def test_missing_precision_is_refused(tmp_path: Path) -> None:
+    """The message says what the bundle has."""
+    with pytest.raises(StartupError, match=r"--precision int8: .*xx-yy/1 has fp32 \(use --precision auto"):
+        choose_precision("int8", Device("cpu"), bundle(tmp_path, "fp32"))
