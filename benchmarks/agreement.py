@@ -15,6 +15,7 @@ from models.greedy import translate
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, Tokenizer
 from seq2serve import AsyncClient
+from service.bundle import FP32
 from tests.server_process import ServerProcess
 
 NEAR_TIE = 1e-4  # log-probability between the best two pieces
@@ -76,8 +77,8 @@ def main() -> None:
     arguments = parser.parse_args()
     tokenizer, model = restore(arguments.bundle)
     repository, name = arguments.bundle.resolve().parents[1], arguments.bundle.resolve().parent.name
-    options = ("--model-repository", str(repository), "--default-model", name, "--log-level", "warning")
-    with ServerProcess(*options) as server:
+    options = ("--model-repository", str(repository), "--default-model", name, "--precision", FP32)
+    with ServerProcess(*options, "--log-level", "warning") as server:
         for file in arguments.files:
             sources = [line.split("\t")[0] for line in file.read_text(encoding="utf-8").splitlines()]
             compare(f"{file.parent.name}/{file.name}", model, tokenizer, sources, server.address)

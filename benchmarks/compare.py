@@ -10,6 +10,8 @@ import random
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import sentencepiece
@@ -26,6 +28,7 @@ from benchmarks.peers.triton import Triton
 from benchmarks.row import Row, measure, median
 from seq2serve.load import ClosedLoop, Extent
 from seq2serve.load.table import markdown, number
+from service.bundle import read_bundle
 
 HEAD = (
     *("system", "sentences/s", "(runs)", "without the generator", "tokens/s", "p50 ms", "p95 ms", "p99 ms"),
@@ -77,10 +80,12 @@ def _parser() -> argparse.ArgumentParser:
 def _systems(arguments: argparse.Namespace, texts: Sequence[str]) -> dict[str, Measure]:
     """List what can be measured here; names what cannot, and why."""
     bundle, threads = arguments.bundle, os.cpu_count() or 1
+    repository, precisions = bundle.resolve().parents[1], read_bundle(bundle).manifest.precisions
     options = tuple(arguments.options.split())
     lengths: dict[str, int] = {}  # target tokens of our translations, which others are told to produce
     served: list[Peer] = [
-        Ours("seq2serve", bundle.resolve().parents[1], options),
+        Ours("seq2serve", repository, options),
+        *(Ours(f"seq2serve {precision}", repository, (*options, "--precision", precision)) for precision in precisions),
         Triton(bundle, threads, name=f"Triton, Python backend running ONNX Runtime, {threads} threads"),
         Triton(bundle, 1, instances=threads, name=f"Triton, the same, {threads} instances of one thread"),
         dynamic(bundle, threads),
@@ -100,7 +105,7 @@ def _systems(arguments: argparse.Namespace, texts: Sequence[str]) -> dict[str, M
         def run(number_of_run: int) -> Row:
             loop, extent = ClosedLoop(arguments.in_flight), Extent(requests=max(len(texts), arguments.warm_up))
             row, tokens = measure(peer, texts, loop, extent, arguments.warm_up, number_of_run, arguments.slo)
-            if isinstance(peer, Ours):  # the first of all, so that the others know
+            if peer is served[0]:  # the first of all, so that the others know
                 lengths.update(zip(texts, tokens, strict=True))
             return row
 
@@ -116,10 +121,10 @@ def _systems(arguments: argparse.Namespace, texts: Sequence[str]) -> dict[str, M
             found[library.name] = lambda _, library=library: library.measure(  # type: ignore[misc]
                 sources, [lengths[text] for text in texts]
             )
-    for way in ("dropping", "padded", "one_at_a_time"):
-        found[f"offline, {way.replace('_', ' ')}"] = lambda _, way=way: measure_offline(  # type: ignore[misc]
-            arguments.file, len(texts), bundle, threads, way
-        )
+    for precision, way in product(precisions, ("dropping", "padded", "one_at_a_time")):
+        name = f"offline {precision}, {way.replace('_', ' ')}"
+        offline = partial(measure_offline, arguments.file, len(texts), bundle, threads, precision, way)
+        found[name] = lambda _, offline=offline: offline()  # type: ignore[misc]
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2serve import AsyncClient
-from tests.server_process import ROOT, ServerProcess
+from tests.server_process import ServerProcess
 
 # Half of the requests are greedy, as in life; the others take one of these.
 OPTIONS: tuple[dict[str, Any], ...] = (
@@ -66,14 +66,11 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="source<TAB>target lines; the sources are sent")
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 200])
-    parser.add_argument(
-        "--model-repository", type=Path, default=ROOT / "model_repository", metavar="DIR", help="what is served"
-    )
+    parser.add_argument("--precision", choices=("auto", "fp32", "int8"), default="auto")
     arguments = parser.parse_args()
     sources = [line.split("\t")[0] for line in arguments.file.read_text(encoding="utf-8").splitlines()]
     requests = make_requests(sources, arguments.requests)
-    repository = str(arguments.model_repository.resolve())
-    with ServerProcess("--model-repository", repository, "--log-level", "warning") as server:
+    with ServerProcess("--precision", arguments.precision, "--log-level", "warning") as server:
         alone = asyncio.run(run(server.address, requests, 1, 1))
         for in_flight in arguments.in_flight:
             started = time.perf_counter()

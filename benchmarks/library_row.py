@@ -50,7 +50,7 @@ LIBRARIES = (
 )
 
 
-def measure_offline(file: Path, sentences: int, bundle: Path, threads: int, way: str) -> Row:
+def measure_offline(file: Path, sentences: int, bundle: Path, threads: int, precision: str, way: str) -> Row:
     """Run benchmarks.peers.offline, which has our graphs and neither server nor padding waste.
 
     Raises:
@@ -58,6 +58,7 @@ def measure_offline(file: Path, sentences: int, bundle: Path, threads: int, way:
     """
     command = [sys.executable, "-m", "benchmarks.peers.offline", str(file), "--bundle", str(bundle), "--json"]
     command += ["--threads", str(threads), "--way", way, "--sentences", str(sentences)]
+    command += ["--precision", precision]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise RuntimeError(f"the offline loop failed: {ended.stderr.strip()}")

@@ -27,6 +27,7 @@ from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
 from seq2serve import AsyncClient
 from seq2serve.options import TranslateOptions
+from service.bundle import FP32, read_bundle
 from tests import option_sets, reference_search
 from tests.option_sets import OptionSet, search_options
 from tests.reference_search import decode
@@ -115,7 +116,9 @@ async def serve(address: str, jobs: Sequence[tuple[str, TranslateOptions]]) -> l
 def references(sources: list[str], sets: Sequence[OptionSet]) -> Iterator[list[Outcomes]]:
     """Translate all sources with each set of options, or read what an earlier run with the same code made of them."""
     code = b"".join(Path(str(module.__file__)).read_bytes() for module in (reference_search, option_sets))
-    fixed = hashlib.sha256(code + (BUNDLE / "manifest.json").read_bytes() + json.dumps(sources).encode())
+    files = read_bundle(BUNDLE).manifest.files
+    weights = "".join(files[name].sha256 for name in ("vocabulary.model", "weights.bin"))
+    fixed = hashlib.sha256(code + weights.encode() + json.dumps(sources).encode())
     CACHE.mkdir(exist_ok=True)
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         for one in sets:
@@ -158,7 +161,7 @@ def main() -> None:
     sets = [one for one in option_sets.option_sets() if arguments.only in one.name]
     expected = list(references(sources, sets))
     jobs = [(source, one.options) for one in sets for source in sources]
-    with ServerProcess("--default-model", "en-de", "--log-level", "warning") as server:
+    with ServerProcess("--default-model", "en-de", "--precision", FP32, "--log-level", "warning") as server:
         served = asyncio.run(serve(server.address, jobs))
     print(HEAD)
     for number, (one, wanted) in enumerate(zip(sets, expected, strict=True)):

@@ -76,6 +76,7 @@ def main() -> None:
     """Print both for one thread, as a shard has, and for all cores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path, help="REPOSITORY/NAME/VERSION")
+    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--source-length", type=int, default=32)
     arguments = parser.parse_args()
@@ -94,10 +95,11 @@ def main() -> None:
         },
         **{t.name: random.uniform(-1, 1, (rows, 1, *t.features)).astype("float32") for t in manifest.state},
     }
-    operations = product_operations(bundle.file(manifest.graph(role).file), rows)
-    print(f"{role}, {rows} rows, {arguments.source_length} source pieces. {describe_machine()}")
+    step = manifest.graph(role, arguments.precision)
+    operations = product_operations(bundle.file(step.file), rows)
+    print(f"{step.name}, {rows} rows, {arguments.source_length} source pieces. {describe_machine()}")
     for threads in sorted({1, os.cpu_count() or 1}):
-        session = open_session(bundle, manifest.graph(role), Device("cpu"), threads)
+        session = open_session(bundle, step, Device("cpu"), threads)
         read = {node.name for node in session.get_inputs()}
         inputs = {name: array for name, array in (feed | tables).items() if name in read}
         names = [output.name for output in session.get_outputs() if output.name != "alignment"]

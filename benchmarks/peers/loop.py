@@ -58,10 +58,14 @@ class Graph:
 class DecodeLoop:
     """Translate batches greedily, each until its longest is done."""
 
-    def __init__(self, bundle: Path, threads: int, spinning: bool = False) -> None:
+    def __init__(self, bundle: Path, threads: int, spinning: bool = False, precision: str = "fp32") -> None:
         """Load the graphs of REPOSITORY/NAME/VERSION; ONNX Runtime's own default is to let idle threads spin."""
         self._manifest: dict[str, Any] = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-        files = {graph["role"]: bundle / graph["file"] for graph in reversed(self._manifest["graphs"])}
+        files = {
+            graph["role"]: bundle / graph["file"]
+            for graph in self._manifest["graphs"]
+            if graph["role"] == "tables" or graph["precision"] == precision
+        }
         role = next(role for role in STEPS if role in files)
         self._output, self._best = STEPS[role]
         tables: Arrays = {}

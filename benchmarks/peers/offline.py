@@ -72,13 +72,15 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True, help="REPOSITORY/NAME/VERSION")
     parser.add_argument("--threads", type=int, required=True, help="of ONNX Runtime")
     parser.add_argument("--spinning", action="store_true", help="let idle threads spin, ONNX Runtime's own default")
+    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     parser.add_argument("--way", choices=WAYS, default=WAYS[0])
     parser.add_argument("--sentences", type=int, help="only so many; default all")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
     arguments = parser.parse_args()
     lines = arguments.file.read_text(encoding="utf-8").splitlines()
     texts = [line.split("\t")[0] for line in lines][: arguments.sentences]
-    report = measure(DecodeLoop(arguments.bundle, arguments.threads, arguments.spinning), texts, arguments.way)
+    decoder = DecodeLoop(arguments.bundle, arguments.threads, arguments.spinning, arguments.precision)
+    report = measure(decoder, texts, arguments.way)
     if arguments.json:
         print(json.dumps(asdict(report)))
         return
