@@ -280,12 +280,14 @@ def test_leaving_an_async_loop_tells_the_server_and_ends_the_input(with_async_cl
 
 def test_cancelling_the_task_of_an_async_bulk(with_async_client, gone) -> None:
     async def body(client) -> None:
+        started = asyncio.Event()
+
         async def all_of_them() -> None:
             async for _ in client.translate_bulk(counted()):
-                pass
+                started.set()
 
         task = asyncio.create_task(all_of_them())
-        await asyncio.sleep(0.1)
+        await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
