@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from benchmarks.generator import Generated, generate
-from benchmarks.peers.peer import Peer, usage
+from benchmarks.peers.peer import Endpoint, Peer, usage
 from seq2serve.load import Extent, Loop, summarize
 
 
@@ -29,18 +29,36 @@ class Row:
 def measure(
     peer: Peer, texts: Sequence[str], loop: Loop, extent: Extent, warm_up: int, seed: int, slo: float | None = None
 ) -> tuple[Row, list[int]]:
-    """Start a server, load it and stop it; also returns the target tokens of each text, 0 where it was not sent.
+    """Start a server, load it and stop it; returns what `load` does.
 
     Raises:
         RuntimeError: the server did not start, or the generator failed.
     """
-    payloads = [peer.payload(text) for text in texts]
     with peer.serve() as endpoint:
-        before = usage(endpoint.pid)
-        found = generate(
-            endpoint.address, payloads, loop, extent, method=endpoint.method, warm_up=warm_up, seed=seed, timeout=300
-        )
-        after = usage(endpoint.pid)
+        return load(peer, endpoint, texts, loop, extent, warm_up, seed, slo)
+
+
+def load(
+    peer: Peer,
+    endpoint: Endpoint,
+    texts: Sequence[str],
+    loop: Loop,
+    extent: Extent,
+    warm_up: int,
+    seed: int,
+    slo: float | None = None,
+) -> tuple[Row, list[int]]:
+    """Load a running server; also returns the target tokens of each text, 0 where it was not sent.
+
+    Raises:
+        RuntimeError: the generator failed.
+    """
+    payloads = [peer.payload(text) for text in texts]
+    before = usage(endpoint.pid)
+    found = generate(
+        endpoint.address, payloads, loop, extent, method=endpoint.method, warm_up=warm_up, seed=seed, timeout=300
+    )
+    after = usage(endpoint.pid)
     tokens = [peer.target_tokens(reply) if reply else 0 for reply in found.replies]
     summary = summarize(found.run, slo=slo, tokens=_said(found, tokens))
     assert summary.tokens_per_second is not None
