@@ -24,7 +24,7 @@ GOLDEN_REPLAYED = 8
 # Of an engine, one to a core: a step that several threads share waits, after each operation, for the one whose core
 # somebody else has taken. More of them would make the batches small.
 MOST_SHARDS = 4
-FULL_SHARD = 16  # hypotheses whose step costs little more for each than that of more would
+FULL_SHARD = 4  # hypotheses: with more, a thread for each of two shards ends sooner than one step by all threads
 
 
 @dataclass(frozen=True)

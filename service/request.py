@@ -73,6 +73,7 @@ class Request:
     notify: Callable[["Request"], None] = lambda request: None
 
     status: Status = Status.WAITING
+    turn: tuple[int, int] = (0, 0)  # in line: a time in steps, and the number of the request
     lane: Lane | None = None
     encoded: Encoded | None = None  # the batch that it was encoded in, until it joins
     encoded_row: int = -1  # in that batch

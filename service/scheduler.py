@@ -1,10 +1,11 @@
 """Who waits, who runs and in which row. It decides and never computes; it knows no threads, no clock and no I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 
 from service.errors import QueueFull
+from service.line import Line
 from service.request import Lane, Request, Status
 
 ENCODED_AHEAD = 16  # at a time: more rows hardly cost less each, and those that are being decoded wait meanwhile
@@ -37,11 +38,12 @@ class _Rows:
 
 
 class Scheduler:
-    """Keep the waiting line and the slots; first come, first served.
+    """Keep the waiting line and the slots; first come, first done.
 
-    Every hypothesis takes a slot. A request is admitted as soon as there are enough, at any decoder step, and is never
-    evicted. Shards share the line and the slots; each has lanes of its own, and the emptiest takes who is next.
-    Encoding runs ahead of the slots: when one is free and nobody is ready, several of the line are encoded in one go.
+    Every hypothesis takes a slot. A request is admitted at any decoder step, as soon as there are enough and its turn
+    has come, and is never evicted. Its turn is the step at which it arrived, less one for each source piece: who takes
+    longer begins earlier. Shards share the line and the slots; each has lanes of its own, and the emptiest takes who is
+    next. Encoding runs ahead of the slots: when one is free and nobody is ready, several of the line are encoded.
     """
 
     def __init__(
@@ -56,9 +58,9 @@ class Scheduler:
         self.full = full
         self.source_lengths = source_lengths
         self._loads = [0] * shards  # hypotheses, those included whose rows are still to be cleared away
-        self._waiting: dict[Request, None] = {}  # ordered, and a request leaves it in O(1)
-        self._encoding: dict[Request, None] = {}
-        self._ready: dict[Request, None] = {}
+        self._waiting, self._encoding, self._ready = Line(), Line(), Line()
+        self._steps = 0  # of all shards, so far
+        self._arrived = 0  # requests, so far
         self._lanes: dict[Lane, _Rows] = {}
 
     @property
@@ -80,13 +82,12 @@ class Scheduler:
     @property
     def waiting_source_tokens(self) -> int:
         """Count the source pieces of the requests that have no slots yet."""
-        lines = (*list(self._ready), *list(self._encoding), *list(self._waiting))
-        return sum(len(request.source_ids) for request in lines)
+        return sum(len(request.source_ids) for request in self._in_line())
 
     @property
     def oldest(self) -> Request | None:
         """Return the request that has waited longest."""
-        return next((request for line in (self._ready, self._encoding, self._waiting) for request in list(line)), None)
+        return min(self._in_line(), key=lambda request: request.submitted_at, default=None)
 
     @property
     def busy(self) -> bool:
@@ -95,7 +96,7 @@ class Scheduler:
 
     def has_work(self, shard: int) -> bool:
         """Tell whether a step of a shard would do anything."""
-        following = next(iter(self._ready or self._waiting), None)
+        following = self._ready.first or self._waiting.first
         return bool(self._loads[shard]) or (following is not None and self._takes(shard, following))
 
     def lane_of(self, request: Request) -> Lane:
@@ -112,7 +113,10 @@ class Scheduler:
         if self.waiting >= self.queue_limit:
             raise QueueFull(f"{self.waiting} requests are waiting, the limit is {self.queue_limit}: try again later")
         request.lane = self.lane_of(request)
-        self._waiting[request] = None
+        expected = min(len(request.source_ids), request.options.max_length)
+        request.turn = (self._steps - self.shards * expected, self._arrived)
+        self._arrived += 1
+        self._waiting.add(request)
 
     def cancel(self, request: Request) -> bool:
         """Take a request out, wherever it is; returns whether it was still alive."""
@@ -123,12 +127,13 @@ class Scheduler:
             self._lanes[request.lane].leaving.add(request.row)
         else:
             for line in (self._waiting, self._encoding, self._ready):
-                line.pop(request, None)
+                line.remove(request)
         request.status = Status.FINISHED
         return True
 
     def schedule(self, shard: int = 0) -> Plan:
         """Close the gaps of rows that left a shard, and fill its free slots from the line."""
+        self._steps += 1
         compactions, released = [], []
         for lane, rows in self._lanes.items():
             if rows.leaving and lane.shard == shard:
@@ -140,13 +145,12 @@ class Scheduler:
 
     def _encode(self, shard: int) -> list[Request]:
         """Take some of the line to be encoded, where the first of them could join and nobody is ready to."""
-        first = next(iter(self._waiting), None)
+        first = self._waiting.first
         if first is None or self._ready or not self._takes(shard, first):
             return []
-        taken = list(islice(self._waiting, ENCODED_AHEAD))
+        taken = self._waiting.take(ENCODED_AHEAD)
         for request in taken:
-            del self._waiting[request]
-            self._encoding[request] = None
+            self._encoding.add(request)
             request.status = Status.ENCODING
         return taken
 
@@ -154,8 +158,8 @@ class Scheduler:
         """Put those into line for slots that were encoded, and not cancelled meanwhile; returns who joins at once."""
         for request in encoded:
             if request.status is Status.ENCODING:
-                del self._encoding[request]
-                self._ready[request] = None
+                self._encoding.remove(request)
+                self._ready.add(request)
                 request.status = Status.READY
         return self._admit(shard)
 
@@ -163,25 +167,21 @@ class Scheduler:
         """Take those out that could not be encoded; returns them, without those cancelled meanwhile."""
         dropped = [request for request in requests if request.status is Status.ENCODING]
         for request in dropped:
-            del self._encoding[request]
+            self._encoding.remove(request)
             request.status = Status.FINISHED
         return dropped
 
     def _admit(self, shard: int) -> list[Request]:
-        """Take the first that are ready into lanes of a shard, until one is for another: nobody is overtaken."""
+        """Take the first that are ready into lanes of a shard, until one is for another: none of them is passed."""
         joining = []
-        for request in self._ready:
-            if not self._takes(shard, request):
-                break
+        while (request := self._ready.first) and self._takes(shard, request):
             assert request.lane is not None
             request.lane = request.lane._replace(shard=shard)
             rows = self._lanes.setdefault(request.lane, _Rows())
             request.status, request.row = Status.RUNNING, len(rows.requests)
             rows.requests.append(request)
             self._loads[shard] += request.lane.width
-            joining.append(request)
-        for request in joining:
-            del self._ready[request]
+            joining += self._ready.take(1)
         return joining
 
     def _takes(self, shard: int, request: Request) -> bool:
@@ -190,6 +190,9 @@ class Scheduler:
         total = sum(self._loads) + request.lane.width
         needed = self._loads[: -(-total // self.full)]
         return total <= self.slots and shard < len(needed) and self._loads[shard] == min(needed)
+
+    def _in_line(self) -> Iterator[Request]:
+        return chain(self._ready, self._encoding, self._waiting)
 
     def update(self, lane: Lane, ended: Iterable[int]) -> list[Request]:
         """Free the rows that ended in a step; returns their requests, without those cancelled meanwhile."""
@@ -208,7 +211,7 @@ class Scheduler:
 
     def clear(self) -> list[Request]:
         """Take everybody out, waiting or running; returns them."""
-        alive = [*self._ready, *self._encoding, *self._waiting]
+        alive = [*self._in_line()]
         for rows in self._lanes.values():
             alive += [request for row, request in enumerate(rows.requests) if row not in rows.leaving]
         for line in (self._waiting, self._encoding, self._ready):

@@ -138,7 +138,7 @@ def check_priority(priority: int, model: Model) -> None:
     """
     Range(-10, 10).check("priority", priority)
     if priority:
-        raise unsupported(model, "priority", "is served first come, first served: leave it at 0")
+        raise unsupported(model, "priority", "has no priorities: leave it at 0")
 
 
 def need_attention(model: Model, field: str) -> None:

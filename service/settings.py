@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run; cuda never falls back")
     precision: Literal["auto", "fp32", "int8"] = Field("auto", description="auto: int8 on a CPU, where a model has it")
     threads: int = Field(0, ge=0, le=1024, description="ONNX Runtime threads; 0 takes the cores of this container")
-    slots: int = Field(64, ge=1, le=4096, description="hypotheses that are decoded at a time, for each model")
+    slots: int = Field(48, ge=1, le=4096, description="hypotheses that are decoded at a time, for each model")
     queue_limit: int = Field(1024, ge=1, description="requests that may wait for a slot, for each model")
     max_beam_size: int = Field(12, ge=1, description="largest beam_size and num_hypotheses that a request may ask for")
     max_text_bytes: int = Field(65_536, ge=1, description="longest text of a request, in bytes of UTF-8")

@@ -101,7 +101,7 @@ def test_metrics_follow_a_request(server: ServerProcess) -> None:
     assert moved("seq2serve_request_duration_seconds_count") == 1
     for stage in ("tokenize", "queue", "encode", "decode", "detokenize"):
         assert moved(f"seq2serve_request_stage_duration_seconds_count{{{stage}}}") == 1
-    assert after["seq2serve_slots_limit"] == 64
+    assert after["seq2serve_slots_limit"] == 48
     assert after["seq2serve_slots_active"] == after["seq2serve_queue_requests"] == 0
     assert after["seq2serve_model_parity_ok"] == 1
 

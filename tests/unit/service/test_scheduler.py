@@ -6,7 +6,7 @@ from service.errors import QueueFull
 from service.model import lane_lengths
 from service.request import Lane, Request, Status
 from service.scheduler import ENCODED_AHEAD, Scheduler
-from tests.factories import make_request, make_requests, make_scheduler
+from tests.factories import make_request, make_scheduler
 
 
 def admit(scheduler: Scheduler, shard: int = 0) -> list[Request]:
@@ -15,15 +15,64 @@ def admit(scheduler: Scheduler, shard: int = 0) -> list[Request]:
     return plan.joining + scheduler.ready(shard, plan.encoding)
 
 
-def test_first_come_first_served() -> None:
+def alike(count: int) -> list[Request]:
+    """Make requests of one length."""
+    return [make_request(5 + i) for i in range(count)]
+
+
+def test_those_of_one_length_are_served_as_they_came() -> None:
     """Requests get slots in the order in which they came."""
     scheduler = make_scheduler(slots=2)
-    requests = make_requests(5)
+    requests = alike(5)
     for request in requests:
         scheduler.submit(request)
     assert admit(scheduler) == requests[:2]
     assert (scheduler.running, scheduler.waiting) == (2, 3)
     assert scheduler.oldest is requests[2]
+
+
+def test_longer_ones_begin_earlier() -> None:
+    """Who came first is done first, if each piece takes a step: who is a piece longer may come a step later."""
+    scheduler = make_scheduler(slots=1)
+    running, short, long, longer, later = (make_request(*range(5, 5 + count)) for count in (1, 2, 4, 5, 2))
+    scheduler.submit(running)
+    admit(scheduler)
+    scheduler.submit(short)
+    for _ in range(2):
+        scheduler.schedule()
+    for request in (later, long, longer):  # two steps after it
+        scheduler.submit(request)
+    order = []
+    for _ in range(4):
+        scheduler.update(Lane(8), [0])
+        order += admit(scheduler)
+    assert order == [longer, short, long, later]
+
+
+def test_nobody_waits_for_ever_behind_longer_ones() -> None:
+    """A line that never empties, of ones that take longer, lets a short one through after so many steps."""
+    scheduler = make_scheduler(slots=1)
+    short = make_request(5)
+    scheduler.submit(make_request(6))
+    admit(scheduler)
+    scheduler.submit(short)
+    passed = 0
+    while short.status is not Status.RUNNING:
+        for _ in range(2):
+            scheduler.submit(make_request(*range(5, 13)))
+        scheduler.update(Lane(8), [0])
+        admit(scheduler)
+        passed += 1
+    assert 1 < passed <= ENCODED_AHEAD + 8
+
+
+def test_expected_length_is_no_more_than_the_limit() -> None:
+    """A long source whose translation is bounded takes no longer than that."""
+    scheduler = make_scheduler(slots=1)
+    bounded, other = make_request(*range(5, 13), max_length=1), make_request(5, 6)
+    for request in (bounded, other):
+        scheduler.submit(request)
+    assert admit(scheduler) == [other]
 
 
 def test_lane_follows_from_the_source_alone() -> None:
@@ -45,7 +94,7 @@ def test_full_line_refuses_and_keeps_nothing() -> None:
 def test_slot_of_a_finished_request_is_given_on_in_the_next_plan() -> None:
     """A request that ended makes room for one that waits, at once."""
     scheduler = make_scheduler(slots=1)
-    first, second = make_requests(2)
+    first, second = alike(2)
     for request in (first, second):
         scheduler.submit(request)
     admit(scheduler)
@@ -70,7 +119,7 @@ def test_gaps_are_closed_by_the_last_rows() -> None:
 def test_cancel_in_the_line_and_in_a_slot() -> None:
     """A cancelled request leaves the line, or its slot with the next plan; twice changes nothing."""
     scheduler = make_scheduler(slots=1)
-    running, waiting = make_requests(2)
+    running, waiting = alike(2)
     for request in (running, waiting):
         scheduler.submit(request)
     admit(scheduler)
@@ -96,7 +145,7 @@ def test_row_that_ended_and_was_cancelled_ends_once() -> None:
 def test_clear_returns_everybody_alive() -> None:
     """Clearing takes out those who wait and those who run, and not those who have left."""
     scheduler = make_scheduler(slots=2)
-    requests = make_requests(3)
+    requests = alike(3)
     for request in requests:
         scheduler.submit(request)
     admit(scheduler)
@@ -117,7 +166,7 @@ def test_lanes_reach_the_model_s_limit_in_multiples_of_8(limit: int, expected: t
 def test_emptiest_shard_takes_who_is_next() -> None:
     """Two shards fill evenly from one line; one that is fuller than the other has nothing to take."""
     scheduler = make_scheduler(slots=5, shards=2)
-    requests = make_requests(6)
+    requests = alike(6)
     for request in requests:
         scheduler.submit(request)
     assert scheduler.has_work(0)
@@ -135,7 +184,7 @@ def test_emptiest_shard_takes_who_is_next() -> None:
 def test_shard_without_rows_sleeps_while_all_slots_are_taken() -> None:
     """A thread must not spin on a line that it can take nobody from."""
     scheduler = make_scheduler(slots=1, shards=2)
-    for request in make_requests(2):
+    for request in alike(2):
         scheduler.submit(request)
     admit(scheduler, 0)
     assert not scheduler.has_work(1)
@@ -148,7 +197,7 @@ def test_shard_without_rows_sleeps_while_all_slots_are_taken() -> None:
 def test_shard_moves_its_own_rows_alone() -> None:
     """The plan of one shard leaves the gaps of another."""
     scheduler = make_scheduler(slots=2, shards=2)
-    for request in make_requests(2):
+    for request in alike(2):
         scheduler.submit(request)
     admit(scheduler, 0)
     admit(scheduler, 1)
@@ -161,7 +210,7 @@ def test_shard_moves_its_own_rows_alone() -> None:
 def test_encoding_runs_ahead_of_the_slots() -> None:
     """When a slot is free and nobody is ready, many are encoded in one go; the next slots take those."""
     scheduler = make_scheduler(slots=2)
-    requests = make_requests(ENCODED_AHEAD + 3)
+    requests = alike(ENCODED_AHEAD + 3)
     for request in requests:
         scheduler.submit(request)
     plan = scheduler.schedule()
@@ -190,7 +239,7 @@ def test_nobody_is_encoded_while_somebody_is_ready() -> None:
 def test_cancelled_and_failed_while_encoding() -> None:
     """Who is cancelled meanwhile never joins, who failed is out, and the others join."""
     scheduler = make_scheduler(slots=4)
-    cancelled, failed, both, other, ready = requests = make_requests(5)
+    cancelled, failed, both, other, ready = requests = alike(5)
     for request in requests:
         scheduler.submit(request)
     encoding = scheduler.schedule().encoding
@@ -205,7 +254,7 @@ def test_cancelled_and_failed_while_encoding() -> None:
 def test_ready_requests_can_be_cancelled_and_cleared() -> None:
     """Who is encoded and has no slot yet is in line like anybody else."""
     scheduler = make_scheduler(slots=1)
-    first, second, third = make_requests(3)
+    first, second, third = alike(3)
     for request in (first, second, third):
         scheduler.submit(request)
     admit(scheduler)
