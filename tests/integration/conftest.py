@@ -22,6 +22,13 @@ def server() -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(scope="session")
+def fp32_server() -> Iterator[ServerProcess]:
+    """Start a server whose numbers are the same on every machine, but for rounding."""
+    with ServerProcess("--precision", "fp32") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
 def channel(server: ServerProcess) -> Iterator[grpc.Channel]:
     """Open a plain channel, as a client of any language would."""
     with grpc.insecure_channel(server.address) as opened:

@@ -1,4 +1,4 @@
-"""What docs/decoding.md shows is what the server answers."""
+"""What docs/decoding.md shows is what the server answers in fp32."""
 
 import contextlib
 import doctest
@@ -40,18 +40,18 @@ def commands() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("command", "shown"), list(commands()))
-def test_command(server: ServerProcess, monkeypatch: pytest.MonkeyPatch, command: str, shown: str) -> None:
+def test_command(fp32_server: ServerProcess, monkeypatch: pytest.MonkeyPatch, command: str, shown: str) -> None:
     """A command prints what the document says."""
-    monkeypatch.setenv("SEQ2SERVE_ADDRESS", server.address)
+    monkeypatch.setenv("SEQ2SERVE_ADDRESS", fp32_server.address)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         main(shlex.split(command))
     assert alike(shown, printed.getvalue()), printed.getvalue()
 
 
-def test_python(server: ServerProcess) -> None:
+def test_python(fp32_server: ServerProcess) -> None:
     """The Python examples give what the document says."""
-    text = TEXT.replace("127.0.0.1:50051", server.address)
+    text = TEXT.replace("127.0.0.1:50051", fp32_server.address)
     examples = doctest.DocTestParser().get_doctest(text, {}, "decoding.md", None, 0)
     assert len(examples.examples) > 40
     report = io.StringIO()

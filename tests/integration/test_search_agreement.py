@@ -22,7 +22,7 @@ SENTENCES = [
 ]
 
 
-def test_all_searches_agree_with_the_reference(server: ServerProcess) -> None:
+def test_all_searches_agree_with_the_reference(fp32_server: ServerProcess) -> None:
     """All kinds of requests in flight at once: ids, ends and log-probabilities of all hypotheses are right."""
     from benchmarks.search_agreement import is_tie, reference, same, serve
 
@@ -34,7 +34,7 @@ def test_all_searches_agree_with_the_reference(server: ServerProcess) -> None:
         for k, one in enumerate(sets)
         if not one.beam or k % 4 == i % 4
     ]
-    served = asyncio.run(serve(server.address, [(source, one.options) for source, one in jobs]))
+    served = asyncio.run(serve(fp32_server.address, [(source, one.options) for source, one in jobs]))
     for (source, one), found in zip(jobs, served, strict=True):
         expected = reference(source, one.options)
         if same(found, expected):
