@@ -12,11 +12,12 @@ from service.engine import Engine
 from service.errors import BundleError
 from service.options import SearchOptions
 from service.request import Lane, Request
-from service.runner import ALIGNMENT, OnnxRunner, Runner
+from service.runner import OnnxRunner, Runner
 from service.scheduler import Scheduler
 from service.search.kinds import make_search
 from service.search.search import Search, Symbols
 from service.session import Device, choose_precision
+from service.slots import ALIGNMENT
 from service.vocabulary import Vocabulary
 
 log = logging.getLogger("service.model")

@@ -1,7 +1,7 @@
-"""The compute: ONNX Runtime sessions, and the memory of the slots that they work on."""
+"""The compute: ONNX Runtime sessions, which work on the memory of slots."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy
 import onnxruntime
@@ -11,10 +11,7 @@ from service.bundle import Bundle, Manifest
 from service.request import Arrays, Encoded, Lane
 from service.search.candidates import Step
 from service.session import Device, open_session
-
-Ids = NDArray[numpy.int64]
-ALIGNMENT = 8  # source lengths are padded to multiples: other lengths round sums differently (measured)
-SPARE = 8  # positions that slabs may be too wide, as moving rows to others costs, too
+from service.slots import ALIGNMENT, Ids, Slots
 
 
 class Runner(Protocol):
@@ -42,74 +39,6 @@ class Runner(Protocol):
         Hypotheses continue those that `parents` (B, W) names; none: themselves.
         """
         ...
-
-
-class _Slots:
-    """Hold one lane: memory in slabs whose first rows are what a step reads, states as the last step left them.
-
-    Slabs are as wide as the longest source in them, so that attention costs short ones little; a row's bits do not
-    depend on the width.
-    """
-
-    def __init__(self, bundle: Bundle, lane: Lane) -> None:
-        self.rows = 0
-        self._capacity, self._width = 0, 0
-        self._slabs: Arrays = {t.name: numpy.zeros((0, 0, *t.features), t.type) for t in bundle.manifest.memory}
-        self._lengths = numpy.zeros(0, numpy.int64)
-        self._parents = numpy.zeros((0, lane.width), numpy.int64)  # each hypothesis its own
-        self.state: Arrays = {t.name: numpy.zeros((0, lane.width, *t.features), t.type) for t in bundle.manifest.state}
-
-    def admit(self, encoded: Encoded, chosen: Sequence[int]) -> None:
-        rows = slice(self.rows, self.rows + len(chosen))
-        if rows.stop > self._capacity:
-            self._grow(max(rows.stop, 2 * self._capacity))
-        self._lengths[rows] = encoded.lengths[chosen]
-        self._fit(rows.stop)
-        for name, slab in self._slabs.items():
-            memory = encoded.memory[name]
-            # Both are padded to multiples of 8; what a slab keeps of an earlier row behind the new one is masked.
-            width = min(memory.shape[1], self._width)
-            slab[rows, :width] = memory[chosen, :width]
-        for name, array in self.state.items():
-            first = encoded.state[name][chosen][:, None]
-            first = numpy.broadcast_to(first, (len(chosen), *array.shape[1:]))
-            self.state[name] = numpy.concatenate([array, first])
-        self.rows = rows.stop
-
-    def _grow(self, capacity: int) -> None:
-        self._lengths = numpy.concatenate([self._lengths, numpy.zeros(capacity - self._capacity, numpy.int64)])
-        self._parents = numpy.tile(numpy.arange(self._parents.shape[1]), (capacity, 1))
-        self._capacity = capacity
-        self._allocate(self._width)
-
-    def _fit(self, rows: int) -> None:
-        """Make the slabs wide enough for the first rows, and narrower where they are much wider."""
-        width = -(-int(self._lengths[:rows].max()) // ALIGNMENT) * ALIGNMENT
-        if width > self._width or width + SPARE < self._width:
-            self._allocate(width)
-
-    def _allocate(self, width: int) -> None:
-        kept = min(width, self._width)
-        for name, slab in self._slabs.items():
-            fresh = numpy.zeros((self._capacity, width, *slab.shape[2:]), slab.dtype)
-            fresh[: self.rows, :kept] = slab[: self.rows, :kept]
-            self._slabs[name] = fresh
-        self._width = width
-
-    def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
-        if into:
-            arrays: list[NDArray[Any]] = [*self._slabs.values(), self._lengths, *self.state.values()]
-            for array in arrays:
-                array[into] = array[taken]
-        self.state = {name: array[:rows] for name, array in self.state.items()}
-        self.rows = rows
-        if rows:
-            self._fit(rows)
-
-    def feed(self) -> dict[str, NDArray[Any]]:
-        memory = {name: slab[: self.rows] for name, slab in self._slabs.items()}
-        rows = {"source_lengths": self._lengths[: self.rows], "parents": self._parents[: self.rows]}
-        return {**memory, **self.state, **rows}
 
 
 class OnnxRunner:
@@ -148,7 +77,7 @@ class OnnxRunner:
             "step_full": [*following, "log_probabilities"],
             "step_greedy": [*following, "logits"],
         }
-        self._lanes: dict[Lane, _Slots] = {}
+        self._lanes: dict[Lane, Slots] = {}
 
     def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
         """Encode sources (S_i,) in one batch, padded to a multiple of 8."""
@@ -169,7 +98,7 @@ class OnnxRunner:
     def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
         """Append the chosen rows of an encoder batch to a lane."""
         if lane not in self._lanes:
-            self._lanes[lane] = _Slots(self._bundle, lane)
+            self._lanes[lane] = Slots(self._bundle, lane)
         self._lanes[lane].admit(encoded, chosen)
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
@@ -182,18 +111,19 @@ class OnnxRunner:
         self._lanes.pop(lane, None)
 
     def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
-        """Advance all rows of a lane with one ONNX Runtime call; the new states stay as they come."""
+        """Advance all rows of a lane; the new states stay as they come.
+
+        That takes one ONNX Runtime call, and one more where rows of several hypotheses begin.
+        """
         slots, role = self._lanes[lane], self._roles.get(lane.graph, lane.graph)
-        feed = slots.feed() | self._tables[role]
-        feed["previous_ids"] = previous_ids
-        if parents is not None:
-            feed["parents"] = parents
-        names = self._outputs[role]
-        steps = self._wide_steps if self._is_alone(lane.shard) else self._steps
-        outputs = steps[role].run([*names, "alignment"] if alignment else names, feed)
-        found = dict(zip(names, outputs, strict=False))
-        slots.state = {name: found[f"next_{name}"] for name in self._state_names}
-        weights = outputs[-1] if alignment else None  # not asked for, they are never copied out
+        names = [*self._outputs[role], "alignment"] if alignment else self._outputs[role]
+        session = (self._wide_steps if self._is_alone(lane.shard) else self._steps)[role]
+        feeds = slots.feeds(previous_ids, parents)
+        found = slots.whole(
+            [dict(zip(names, session.run(names, feed | self._tables[role]), strict=True)) for feed in feeds]
+        )
+        slots.follow({name: found[f"next_{name}"] for name in self._state_names})
+        weights = found.get("alignment")  # not asked for, they are never copied out
         if role == "step":
             return Step(found["candidate_log_probabilities"], found["candidate_ids"], weights)
         return Step(found["logits" if role == "step_greedy" else "log_probabilities"], None, weights)

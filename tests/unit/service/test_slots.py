@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.bundle import Bundle, Tensor
 from service.request import Encoded, Lane
-from service.runner import _Slots
+from service.slots import Slots
 
 MEMORY = Tensor(name="keys", type="float32", shape=("B", "S", 2))
 STATE = Tensor(name="hidden_0", type="float32", shape=("B", "W", 3))
@@ -30,7 +30,7 @@ def encode(lengths: list[int], first: int) -> Encoded:
 @given(st.lists(st.tuples(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.randoms()), min_size=1, max_size=8))
 def test_rows_keep_what_is_theirs(steps: list[tuple[list[int], object]]) -> None:
     """Whoever joins and leaves: a row has its memory, length and state, in slabs that are hardly wider than needed."""
-    slots, alive, number = _Slots(BUNDLE, Lane(64, width=2)), list[tuple[int, int]](), 1
+    slots, alive, number = Slots(BUNDLE, Lane(64, width=2)), list[tuple[int, int]](), 1
     for lengths, random in steps:
         slots.admit(encode(lengths, number), list(range(len(lengths))))
         alive += [(number + row, length) for row, length in enumerate(lengths)]
@@ -43,12 +43,53 @@ def test_rows_keep_what_is_theirs(steps: list[tuple[list[int], object]]) -> None
             alive[gap] = alive[row]
         del alive[size:]
         slots.compact(into, taken, size)
-        feed = slots.feed()
+        if not size:
+            continue
+        (feed,) = slots.feeds(numpy.zeros((size, 2), numpy.int64), None)
         assert feed["source_lengths"].tolist() == [length for _, length in alive]
         assert feed["keys"].flags.c_contiguous
         for row, (mine, length) in enumerate(alive):
             assert (feed["keys"][row, :length] == mine).all()
             assert (feed["hidden_0"][row] == mine).all()
-        if alive:
-            longest = -(-max(length for _, length in alive) // 8) * 8
-            assert longest <= feed["keys"].shape[1] <= longest + 8
+        longest = -(-max(length for _, length in alive) // 8) * 8
+        assert longest <= feed["keys"].shape[1] <= longest + 8
+
+
+def step(slots: Slots, rows: int, width: int) -> list[int]:
+    """Step a lane with a decoder that adds a half to every state; returns the width of each call."""
+    ids = numpy.arange(rows * width, dtype=numpy.int64).reshape(rows, width)
+    feeds = slots.feeds(ids, None)
+    for feed in feeds:
+        computed = feed["hidden_0"].shape[1]
+        assert feed["previous_ids"].shape == feed["parents"].shape == (len(feed["keys"]), computed)
+        assert (feed["parents"] == numpy.arange(computed)).all()
+        assert feed["previous_ids"].flags.c_contiguous
+    assert numpy.concatenate([feed["previous_ids"][:, 0] for feed in feeds]).tolist() == ids[:, 0].tolist()
+    found = slots.whole([{"next": feed["hidden_0"] + 0.5} for feed in feeds])
+    slots.follow({"hidden_0": found["next"]})
+    assert found["next"].shape == (rows, width, 3)
+    return [feed["hidden_0"].shape[1] for feed in feeds]
+
+
+def test_first_step_computes_one_hypothesis_of_each_row() -> None:
+    """The others are the same; rows that have begun are computed in full beside them."""
+    slots = Slots(BUNDLE, Lane(64, width=2))
+    slots.admit(encode([3, 9], 1), [0, 1])
+    slots.admit(encode([4], 3), [0])
+    assert step(slots, 3, 2) == [1]
+    assert step(slots, 3, 2) == [2]
+    slots.admit(encode([5], 4), [0])
+    assert step(slots, 4, 2) == [2, 1]
+    slots.compact([1], [3], 3)
+    (feed,) = slots.feeds(numpy.zeros((3, 2), numpy.int64), None)
+    assert feed["hidden_0"][:, :, 0].tolist() == [[2.5, 2.5], [4.5, 4.5], [4.5, 4.5]]
+    assert feed["source_lengths"].tolist() == [3, 5, 4]
+
+
+def test_rows_of_one_hypothesis_are_computed_together() -> None:
+    """There is nothing to gain by a call of their own."""
+    slots = Slots(BUNDLE, Lane(64, width=1))
+    slots.admit(encode([3], 1), [0])
+    assert step(slots, 1, 1) == [1]
+    slots.admit(encode([4], 2), [0])
+    assert step(slots, 2, 1) == [1]

@@ -1,0 +1,119 @@
+"""The memory of a lane's slots: what a step reads, and the states that it leaves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+from service.bundle import Bundle
+from service.request import Arrays, Encoded, Lane
+
+Ids = NDArray[numpy.int64]
+Tensors = dict[str, NDArray[Any]]
+ALIGNMENT = 8  # source lengths are padded to multiples: other lengths round sums differently (measured)
+SPARE = 8  # positions that slabs may be too wide, as moving rows to others costs, too
+
+
+class Slots:
+    """Hold one lane: memory in slabs whose first rows are what a step reads, states as the last step left them.
+
+    Slabs are as wide as the longest source in them, so that attention costs short ones little; a row's bits do not
+    depend on the width. The hypotheses of a row are all the same until its first step, which computes one for all.
+    """
+
+    def __init__(self, bundle: Bundle, lane: Lane) -> None:
+        self.rows = 0
+        self._capacity, self._width = 0, 0
+        self._slabs: Arrays = {t.name: numpy.zeros((0, 0, *t.features), t.type) for t in bundle.manifest.memory}
+        self._lengths = numpy.zeros(0, numpy.int64)
+        self._parents = numpy.zeros((0, lane.width), numpy.int64)  # each hypothesis its own
+        self._hypotheses = lane.width
+        self._state: Arrays = {t.name: numpy.zeros((0, lane.width, *t.features), t.type) for t in bundle.manifest.state}
+        self._first: Arrays = {}  # states (B, 1, *) of the last rows, which have had no step yet
+
+    def admit(self, encoded: Encoded, chosen: Sequence[int]) -> None:
+        """Append the chosen rows of an encoder batch."""
+        rows = slice(self.rows, self.rows + len(chosen))
+        if rows.stop > self._capacity:
+            self._grow(max(rows.stop, 2 * self._capacity))
+        self._lengths[rows] = encoded.lengths[chosen]
+        self._fit(rows.stop)
+        for name, slab in self._slabs.items():
+            memory = encoded.memory[name]
+            # Both are padded to multiples of 8; what a slab keeps of an earlier row behind the new one is masked.
+            width = min(memory.shape[1], self._width)
+            slab[rows, :width] = memory[chosen, :width]
+        first = {name: encoded.state[name][chosen][:, None] for name in self._state}
+        if self._hypotheses == 1:
+            self._state = _below(self._state, first)
+        else:
+            self._first = _below(self._first, first)
+        self.rows = rows.stop
+
+    def _grow(self, capacity: int) -> None:
+        self._lengths = numpy.concatenate([self._lengths, numpy.zeros(capacity - self._capacity, numpy.int64)])
+        self._parents = numpy.tile(numpy.arange(self._parents.shape[1]), (capacity, 1))
+        self._capacity = capacity
+        self._allocate(self._width)
+
+    def _fit(self, rows: int) -> None:
+        """Make the slabs wide enough for the first rows, and narrower where they are much wider."""
+        width = -(-int(self._lengths[:rows].max()) // ALIGNMENT) * ALIGNMENT
+        if width > self._width or width + SPARE < self._width:
+            self._allocate(width)
+
+    def _allocate(self, width: int) -> None:
+        kept = min(width, self._width)
+        for name, slab in self._slabs.items():
+            fresh = numpy.zeros((self._capacity, width, *slab.shape[2:]), slab.dtype)
+            fresh[: self.rows, :kept] = slab[: self.rows, :kept]
+            self._slabs[name] = fresh
+        self._width = width
+
+    def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
+        """Move the rows `taken` into the places `into` and keep the first `rows`."""
+        self._state, self._first = self.whole([self._state, self._first]), {}  # where the last step failed
+        if into:
+            arrays: list[NDArray[Any]] = [*self._slabs.values(), self._lengths, *self._state.values()]
+            for array in arrays:
+                array[into] = array[taken]
+        self._state = {name: array[:rows] for name, array in self._state.items()}
+        self.rows = rows
+        if rows:
+            self._fit(rows)
+
+    def feeds(self, previous_ids: Ids, parents: Ids | None) -> list[Tensors]:
+        """Return what the rows that have begun read, and what those do that have not, as far as there are any."""
+        begun = self.rows - len(next(iter(self._first.values()), ()))
+        followed = self._parents if parents is None else parents
+        parts = ((slice(0, begun), self._hypotheses, self._state), (slice(begun, self.rows), 1, self._first))
+        return [
+            {
+                **{name: slab[rows] for name, slab in self._slabs.items()},
+                **state,
+                "source_lengths": self._lengths[rows],
+                "parents": numpy.ascontiguousarray(followed[rows, :width]),
+                "previous_ids": numpy.ascontiguousarray(previous_ids[rows, :width]),
+            }
+            for rows, width, state in parts
+            if rows.start < rows.stop
+        ]
+
+    def follow(self, state: Arrays) -> None:
+        """Take the states (B, W, *) that a step gave."""
+        self._state, self._first = state, {}
+
+    def whole(self, parts: Sequence[Tensors]) -> Tensors:
+        """Join what a step gave for each of its feeds: arrays (B, W, *) of all rows."""
+        *begun, last = parts
+        if self._first and last:
+            last = {name: numpy.repeat(array, self._hypotheses, axis=1) for name, array in last.items()}
+        return _below(begun[0], last) if begun else last
+
+
+def _below(above: Tensors, below: Tensors) -> Tensors:
+    """Put arrays of the same names together, the rows of one under those of the other; either may have none."""
+    if not above or not below:
+        return above or below
+    return {name: numpy.concatenate([array, below[name]]) for name, array in above.items()}
