@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import grpc
@@ -40,11 +41,11 @@ def decoder() -> DecodeLoop:
     return DecodeLoop(BUNDLE, threads=1)
 
 
-@pytest.fixture(scope="module")
-def served() -> list[Translation]:
+@cache
+def translate(precision: str) -> list[Translation]:
     """Translate with our own engine."""
     finished: queue.SimpleQueue[list[Request]] = queue.SimpleQueue()
-    model = Model(read_bundle(BUNDLE), Device("cpu"), 1, EngineLimits(slots=2, queue=8), finished.put)
+    model = Model(read_bundle(BUNDLE), Device("cpu"), 1, EngineLimits(slots=2, queue=8), finished.put, precision)
     requests = [
         model.request(ids, model.plain_options(len(ids), scored=False))
         for ids in (model.vocabulary.encode(text) for text in TEXTS)
@@ -59,11 +60,19 @@ def served() -> list[Translation]:
     return [Translation(model.vocabulary.decode(ids), len(ids)) for ids in found]
 
 
-@pytest.mark.parametrize("drop", [False, True])
-def test_batches_say_what_is_served(decoder: DecodeLoop, served: list[Translation], drop: bool) -> None:
+@pytest.fixture(scope="module")
+def served() -> list[Translation]:
+    """Take what peers should say, whose graphs are those of fp32."""
+    return translate("fp32")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_batches_say_what_is_served(precision: str) -> None:
     """Alone or together, with finished rows in the batch or not, texts are those of our engine."""
-    assert decoder.translate(TEXTS, drop) == served
-    assert [decoder.translate([text], drop)[0] for text in TEXTS] == served
+    decoder, served = DecodeLoop(BUNDLE, threads=1, precision=precision), translate(precision)
+    for drop in (False, True):
+        assert decoder.translate(TEXTS, drop) == served
+        assert [decoder.translate([text], drop)[0] for text in TEXTS] == served
 
 
 @pytest.mark.parametrize("drop", [False, True])
