@@ -16,8 +16,6 @@ from benchmarks.peers.peer import Peer
 from benchmarks.row import load
 from benchmarks.systems import OURS, parser, read_texts, served
 from seq2serve.load import ClosedLoop, Extent
-from service.bundle import read_bundle
-from service.session import choose_device, choose_precision
 
 ROUNDS = 4  # requests for each one in flight, at the least: else it is the beginning and the end that are measured
 
@@ -50,21 +48,13 @@ def _measure(arguments: argparse.Namespace) -> Points:
     title = f"{len(texts)} sentences of {arguments.file.parent.name}/{arguments.file.name}"
     points = Points(f"{title}, medians of {arguments.runs} runs. {describe_machine()}")
     lengths: dict[str, int] = {}  # target tokens of our translations
-    peers = _distinct(arguments, served(arguments, lengths))
+    peers = served(arguments, lengths)
     for run in range(arguments.runs):
         for peer in peers:
             _measure_one(peer, arguments, texts, run, lengths, points)
         if arguments.json:
             arguments.json.write_text(points.to_json(), encoding="utf-8")
     return points
-
-
-def _distinct(arguments: argparse.Namespace, peers: Sequence[Peer]) -> list[Peer]:
-    """Leave out our server in the precision that it takes by itself, as it would be drawn twice."""
-    options = arguments.options.split()
-    asked = options[options.index("--precision") + 1] if "--precision" in options else "auto"
-    taken = choose_precision(asked, choose_device("auto"), read_bundle(arguments.bundle))
-    return [peer for peer in peers if peer.name != f"{OURS} {taken}"]
 
 
 def _measure_one(

@@ -4,7 +4,7 @@ import argparse
 import os
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.machine import commit
@@ -15,6 +15,7 @@ from benchmarks.peers.naive import naive
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.triton import Triton
 from service.bundle import read_bundle
+from service.session import choose_device, choose_precision
 
 OURS = "seq2serve"  # as shipped, and the first of all: it tells the others how long translations are
 
@@ -48,11 +49,10 @@ def served(arguments: argparse.Namespace, lengths: Mapping[str, int]) -> list[Pe
     They are read when a peer makes a request: whoever measures ours fills them in.
     """
     bundle, plain, threads = arguments.bundle, arguments.plain, os.cpu_count() or 1
-    repository, precisions = bundle.resolve().parents[1], read_bundle(bundle).manifest.precisions
-    options = tuple(arguments.options.split())
+    repository, options = bundle.resolve().parents[1], tuple(arguments.options.split())
     known: list[Peer] = [
         Ours(OURS, repository, options),
-        *(Ours(f"{OURS} {precision}", repository, (*options, "--precision", precision)) for precision in precisions),
+        *(Ours(f"{OURS} {one}", repository, (*options, "--precision", one)) for one in _others(bundle, options)),
         Triton(bundle, threads, name=f"Triton, Python backend running ONNX Runtime, {threads} threads"),
         Triton(bundle, 1, instances=threads, name=f"Triton, the same, {threads} instances of one thread"),
         dynamic(bundle, threads),
@@ -65,6 +65,14 @@ def served(arguments: argparse.Namespace, lengths: Mapping[str, int]) -> list[Pe
         known.append(Triton(plain, threads, name="Triton, plain graphs"))
         known.append(Triton(plain, threads, spinning=True, name="Triton, plain graphs, threads that spin"))
     return [peer for peer in known if chosen(arguments, peer.name, peer.missing())]
+
+
+def _others(bundle: Path, options: Sequence[str]) -> list[str]:
+    """List the precisions of a bundle but the one that our server takes by itself."""
+    asked = options[options.index("--precision") + 1] if "--precision" in options else "auto"
+    read = read_bundle(bundle)
+    taken = choose_precision(asked, choose_device("auto"), read)
+    return [precision for precision in read.manifest.precisions if precision != taken]
 
 
 def chosen(arguments: argparse.Namespace, name: str, missing: str = "") -> bool:
