@@ -14,14 +14,14 @@ from typing import Any, TypeAlias
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
+from structlog.typing import FilteringBoundLogger
 
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
 from service.metrics import Metrics
 from service.status import CODES, REASON_KEY, REQUEST_ID_KEY, details
 
 log = logging.getLogger("service.call")
-ACCESS = "service.access"
-access = structlog.stdlib.get_logger(ACCESS)
+access: FilteringBoundLogger = structlog.get_logger()
 # grpc's own classes are generic in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
@@ -164,13 +164,14 @@ def _error_trailers(call: Call, error: ServiceError) -> tuple[tuple[str, str | b
 def _write_access_log(call: Call, code: grpc.StatusCode, seconds: float) -> None:
     # Health probes and reflection come every second and say nothing: they are there for who looks closer.
     level = logging.INFO if call.method.startswith("/seq2serve.") else logging.DEBUG
-    if not logging.getLogger(ACCESS).isEnabledFor(level):
+    if not access.is_enabled_for(level):
         return
     stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}
     optional = {key: value for key, value in (("model", call.model), ("reason", call.reason)) if value}
     access.log(
         level,
         "call",
+        logger="service.access",
         id=call.request_id,
         method=call.method,
         peer=call.peer,
