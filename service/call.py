@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,14 +19,14 @@ from structlog.typing import FilteringBoundLogger
 
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
 from service.metrics import Metrics
-from service.status import CODES, REASON_KEY, REQUEST_ID_KEY, details
+from service.status import CLIENT_KEY, CODES, PUSHBACK_KEY, REASON_KEY, REQUEST_ID_KEY, details
 
 log = logging.getLogger("service.call")
 access: FilteringBoundLogger = structlog.get_logger()
 # grpc's own classes are generic in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
-MAX_REQUEST_ID = 128
+MAX_KEY = 128
 
 
 @dataclass
@@ -36,6 +37,9 @@ class Call:
     method: str
     peer: str
     started_at: float = field(default_factory=time.monotonic)
+    deadline: float = math.inf  # monotonic seconds
+    client: str = ""  # whose share it takes
+    priority: int = 0  # of texts that name none
     model: str = ""
     reason: str = ""
     stages: dict[str, float] = field(default_factory=dict)  # seconds
@@ -50,15 +54,15 @@ def current_call() -> Call:
     return _current.get()
 
 
-def check_request_id(request_id: str, field_name: str = "request_id") -> str:
-    """Return a request id that is fit for logs and trailers.
+def check_key(key: str, field_name: str = "request_id") -> str:
+    """Return a caller's word for a request, or for itself, that is fit for logs and trailers.
 
     Raises:
         InvalidRequest: it is too long, or not printable ASCII.
     """
-    if len(request_id) > MAX_REQUEST_ID or not (request_id.isascii() and request_id.isprintable()):
-        raise InvalidRequest.field(field_name, f"must be at most {MAX_REQUEST_ID} printable ASCII characters")
-    return request_id
+    if len(key) > MAX_KEY or not (key.isascii() and key.isprintable()):
+        raise InvalidRequest.field(field_name, f"must be at most {MAX_KEY} printable ASCII characters")
+    return key
 
 
 class _Malformed:
@@ -120,9 +124,13 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         token = _current.set(call)
         self._metrics.call_started(method, kind)
         try:
-            given = dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY)
-            if given:
-                call.request_id = check_request_id(str(given), REQUEST_ID_KEY)
+            given = dict(context.invocation_metadata() or ())
+            if REQUEST_ID_KEY in given:
+                call.request_id = check_key(str(given[REQUEST_ID_KEY]), REQUEST_ID_KEY) or call.request_id
+            call.client = check_key(str(given.get(CLIENT_KEY, "")), CLIENT_KEY)
+            left = context.time_remaining()
+            if left is not None:
+                call.deadline = call.started_at + left
             yield
         except (asyncio.CancelledError, GeneratorExit):
             left = context.time_remaining()
@@ -154,7 +162,9 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _error_trailers(call: Call, error: ServiceError) -> tuple[tuple[str, str | bytes], ...]:
+    after = error.retry_after
     return (
+        *(() if after is None else ((PUSHBACK_KEY, str(math.ceil(1000 * after))),)),
         (REASON_KEY, error.reason),
         (REQUEST_ID_KEY, call.request_id),
         ("grpc-status-details-bin", details(error)),
@@ -167,7 +177,8 @@ def _write_access_log(call: Call, code: grpc.StatusCode, seconds: float) -> None
     if not access.is_enabled_for(level):
         return
     stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}
-    optional = {key: value for key, value in (("model", call.model), ("reason", call.reason)) if value}
+    named = (("client", call.client), ("model", call.model), ("reason", call.reason))
+    optional = {key: value for key, value in named if value}
     access.log(
         level,
         "call",

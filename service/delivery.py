@@ -1,17 +1,20 @@
 """From the engine's thread to the event loop: one hop a step, however many requests it has news of."""
 
 import asyncio
+import math
 from functools import partial
 
 from service.engine import Engine
+from service.errors import DeadlineExceeded
 from service.request import Request
 
 
 class Delivery:
     """Bring news of requests back to the coroutines that wait for them."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, patience: float = math.inf) -> None:
+        """Take the event loop, and the seconds that requests without a deadline have."""
+        self._loop, self._patience = loop, patience
 
     def deliver(self, requests: list[Request]) -> None:
         """Notify of requests on the event loop; called by engines, from their threads."""
@@ -23,16 +26,24 @@ class Delivery:
         When the waiting task is cancelled (the client hung up, or its deadline passed), so is the request.
 
         Raises:
+            DeadlineExceeded: its time is over.
             ServiceError: it was refused, or failed.
         """
         done: asyncio.Future[None] = self._loop.create_future()
         request.notify = partial(_tell, done, news)
+        request.deadline = min(request.deadline, self._loop.time() + self._patience)
         engine.submit(request)
         try:
-            await done
+            # gRPC ends calls at the deadlines of clients, but knows nothing of the server's.
+            async with asyncio.timeout_at(request.deadline if request.deadline < math.inf else None):
+                await done
         except asyncio.CancelledError:
             engine.cancel(request)
             raise
+        except TimeoutError:
+            engine.cancel(request)
+            why = "was not done in time: allow more time, or send it when there is less to do"
+            raise DeadlineExceeded(f"a request of {len(request.source_ids)} source pieces {why}") from None
         if request.error is not None:
             raise request.error
 

@@ -65,7 +65,9 @@ class Engine:
         """Hand a request over; it is emitted when it has ended.
 
         Raises:
-            QueueFull: the waiting line has reached its limit.
+            QueueFull: the waiting line has reached a limit.
+            DeadlineUnmeetable: it could not be done in time.
+            DeadlineExceeded: its time is over.
             Draining: the engine is closed.
         """
         with self._lock:
@@ -79,7 +81,8 @@ class Engine:
         with self._lock:
             request.cancelled_at = time.monotonic()
             if self._scheduler.cancel(request):
-                request.finish_reason = FinishReason.CANCELLED
+                late = request.cancelled_at >= request.deadline
+                request.finish_reason = FinishReason.DEADLINE if late else FinishReason.CANCELLED
             self._lock.notify_all()
 
     def close(self) -> None:

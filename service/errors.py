@@ -12,7 +12,10 @@ ServiceError
 │   └── LanguagePairNotFound language_pair_not_found
 ├── Unavailable              unavailable; try again, or elsewhere
 │   ├── QueueFull            queue_full
+│   ├── DeadlineUnmeetable   deadline_unmeetable; not begun, as it would not be done in time
+│   ├── ClientLimit          client_limit; of one client alone
 │   └── Draining             draining
+├── DeadlineExceeded         deadline_exceeded; begun, and not done in time
 └── InternalError            internal; the cause is in the log, never in the reply
 
 StartupError                 the server cannot start: the message names what is wrong and what to do
@@ -41,7 +44,7 @@ class FieldViolation:
 
 
 class ServiceError(Exception):
-    """Refuse or fail one request; carries what the client is told."""
+    """Refuse or fail one request; carries what the client is told, such as in how many seconds to try again."""
 
     reason = "internal"
 
@@ -50,11 +53,13 @@ class ServiceError(Exception):
         message: str,
         violations: Sequence[FieldViolation] = (),
         metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.violations = tuple(violations)
         self.metadata = dict(metadata or {})
+        self.retry_after = retry_after
 
 
 class InvalidRequest(ServiceError):
@@ -128,10 +133,28 @@ class QueueFull(Unavailable):
     reason = "queue_full"
 
 
+class DeadlineUnmeetable(Unavailable):
+    """Refuse because it could not be done in time, given who waits already."""
+
+    reason = "deadline_unmeetable"
+
+
+class ClientLimit(Unavailable):
+    """Refuse because this client has used its share."""
+
+    reason = "client_limit"
+
+
 class Draining(Unavailable):
     """Refuse because the server is shutting down."""
 
     reason = "draining"
+
+
+class DeadlineExceeded(ServiceError):
+    """Give up because the time is over."""
+
+    reason = "deadline_exceeded"
 
 
 class InternalError(ServiceError):

@@ -7,13 +7,15 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
 from seq2serve.v1 import translation_pb2
-from service.call import Call, check_request_id
+from service.call import Call, check_key
 from service.errors import Draining, InternalError, InvalidRequest, ServiceError
+from service.replies import duration
 from service.room import Room
 from service.status import CODES
 from service.translator import Translator
 
 log = logging.getLogger("service.items")
+BULK_PRIORITY = -1  # nobody looks at a screen and waits for it
 MAX_REPLY = 64 << 20  # bytes of a batch's results
 Item = translation_pb2.TranslateRequest
 Result = translation_pb2.TranslateResult
@@ -28,7 +30,7 @@ async def translate_batch(
         InvalidRequest: there is no item or there are too many, or the defaults hold what belongs to an item.
     """
     if message.request_id:
-        call.request_id = check_request_id(message.request_id)
+        call.request_id = check_key(message.request_id)
     _check_batch(message, translator)
     items = Items(translator, call)
     left = MAX_REPLY
@@ -83,6 +85,7 @@ async def translate_bulk(
         Draining: the server is shutting down, and reads no more items.
         MalformedRequest: a message does not parse.
     """
+    call.priority = BULK_PRIORITY
     items = Items(translator, call)
     results: asyncio.Queue[Result | None] = asyncio.Queue()
     running: set[asyncio.Task[None]] = set()
@@ -165,6 +168,7 @@ class Items:
 
 def _status(error: ServiceError) -> translation_pb2.ItemStatus:
     return translation_pb2.ItemStatus(
+        retry_after=None if error.retry_after is None else duration(error.retry_after),
         code=CODES[error.reason].value[0],
         reason=error.reason,
         message=error.message,

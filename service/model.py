@@ -34,6 +34,7 @@ class EngineLimits:
 
     slots: int  # hypotheses
     queue: int  # requests
+    queue_tokens: int = 1 << 30  # source pieces of these
     beam: int = 12  # hypotheses of one request
 
 
@@ -86,7 +87,8 @@ class Model:
         def search(lane: Lane) -> Search:
             return make_search(lane, symbols, longest)
 
-        scheduler = Scheduler(limits.slots, limits.queue, self.source_lengths, shards, FULL_SHARD)
+        line = limits.queue, limits.queue_tokens
+        scheduler = Scheduler(limits.slots, *line, self.source_lengths, shards, FULL_SHARD)
         return Engine(scheduler, runner, search, emit)
 
     def _replay_golden(self, runner: Runner) -> None:

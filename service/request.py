@@ -1,6 +1,7 @@
 """One request in flight: what the core knows of it, from the waiting line to its last word."""
 
 import enum
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Lane(NamedTuple):
     graph: Literal["step", "step_full", "step_greedy"] = "step"
     search: Kind = "greedy"
     shard: int = 0  # of the engine, set on admission
+    alone: int = 0  # the number of its one request, if that is tried again by itself
 
     @classmethod
     def of(cls, source_length: int, options: SearchOptions) -> "Lane":
@@ -69,11 +71,14 @@ class Request:
     source_ids: NDArray[numpy.int64]  # (S,), without bos and eos
     options: SearchOptions
     streams: bool = False  # wants to hear of every certain piece
+    priority: int = 0
+    deadline: float = math.inf  # monotonic seconds
     # Called with it when it has ended, or more is certain, by whoever delivers.
     notify: Callable[["Request"], None] = lambda request: None
 
     status: Status = Status.WAITING
-    turn: tuple[int, int] = (0, 0)  # in line: a time in steps, and the number of the request
+    work: int = 0  # steps of its hypotheses that it is expected to take
+    turn: tuple[float, int] = (0.0, 0)  # in line: when to begin at the latest, and the number of the request
     lane: Lane | None = None
     encoded: Encoded | None = None  # the batch that it was encoded in, until it joins
     encoded_row: int = -1  # in that batch
@@ -92,6 +97,7 @@ class Request:
     first_token_at: float = 0.0
     finished_at: float = 0.0
     cancelled_at: float = 0.0
+    retried: bool = False  # a step or a batch that it was in has failed before
     steps: int = 0
     lane_rows_before: int = 0  # row steps of the lane before this request joined
     mean_batch_size: float = 0.0  # rows of the lane, averaged over this request's steps

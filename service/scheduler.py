@@ -1,13 +1,17 @@
-"""Who waits, who runs and in which row. It decides and never computes; it knows no threads, no clock and no I/O."""
+"""Who waits, who runs and in which row. It decides and never computes; it knows no threads and no I/O."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from service.errors import QueueFull
+from service.errors import DeadlineExceeded, DeadlineUnmeetable, QueueFull
 from service.line import Line
+from service.pace import Pace
 from service.request import Lane, Request, Status
 
+PATIENCE = 30.0  # seconds after which a request is treated as due, whatever its deadline
+PRIORITY_SECONDS = 10.0  # of waiting that one step of priority is worth
 ENCODED_AHEAD = 16  # at a time: more rows hardly cost less each, and those that are being decoded wait meanwhile
 
 
@@ -38,28 +42,40 @@ class _Rows:
 
 
 class Scheduler:
-    """Keep the waiting line and the slots; first come, first done.
+    """Keep the waiting line and the slots; who is due first begins first.
 
     Every hypothesis takes a slot. A request is admitted at any decoder step, as soon as there are enough and its turn
-    has come, and is never evicted. Its turn is the step at which it arrived, less one for each source piece: who takes
-    longer begins earlier. Shards share the line and the slots; each has lanes of its own, and the emptiest takes who is
-    next. Encoding runs ahead of the slots: when one is free and nobody is ready, several of the line are encoded.
+    has come, and is never evicted. Its turn is when it must begin to be done when it is due: at its deadline, or after
+    30 s if that is sooner, and 10 s earlier for each step of priority. So who takes longer begins earlier, and of those
+    without deadlines who came first is done first. Who must wait is refused if that would be too late for it, or for
+    another. Shards share the line and the slots; each has lanes of its own, and the emptiest takes who is next.
+    Encoding runs ahead of the slots: when one is free and nobody is ready, several of the line are encoded.
     """
 
     def __init__(
-        self, slots: int, queue_limit: int, source_lengths: tuple[int, ...], shards: int = 1, full: int = 1
+        self,
+        slots: int,
+        queue_limit: int,
+        queue_tokens: int,
+        source_lengths: tuple[int, ...],
+        shards: int = 1,
+        full: int = 1,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Set the limits in hypotheses and requests, and the ascending source lengths that lanes are made for.
+        """Set the limits, in hypotheses and in requests and source pieces that wait, and the source lengths of lanes.
 
-        Another shard is begun once there are more than `full` hypotheses for each.
+        They ascend. Another shard is begun once there are more than `full` hypotheses for each.
         """
         self.slots = slots
-        self.queue_limit = queue_limit
+        self.queue_limit, self.queue_tokens = queue_limit, queue_tokens
         self.full = full
         self.source_lengths = source_lengths
+        self.pace = Pace()
+        self._clock = clock
         self._loads = [0] * shards  # hypotheses, those included whose rows are still to be cleared away
+        self._running_work = 0  # expected of those in slots, from their beginnings
+        self._began: list[float | None] = [None] * shards  # when the step of a shard did that is not over yet
         self._waiting, self._encoding, self._ready = Line(), Line(), Line()
-        self._steps = 0  # of all shards, so far
         self._arrived = 0  # requests, so far
         self._lanes: dict[Lane, _Rows] = {}
 
@@ -82,7 +98,7 @@ class Scheduler:
     @property
     def waiting_source_tokens(self) -> int:
         """Count the source pieces of the requests that have no slots yet."""
-        return sum(len(request.source_ids) for request in self._in_line())
+        return sum(line.source_tokens for line in self._lines)
 
     @property
     def oldest(self) -> Request | None:
@@ -108,15 +124,64 @@ class Scheduler:
         """Put a request into the waiting line.
 
         Raises:
-            QueueFull: the line has reached its limit.
+            QueueFull: the line has reached a limit.
+            DeadlineUnmeetable: it would be done too late, or make another late.
+            DeadlineExceeded: its time is over already.
         """
-        if self.waiting >= self.queue_limit:
-            raise QueueFull(f"{self.waiting} requests are waiting, the limit is {self.queue_limit}: try again later")
+        self._check_line(request)
+        now, steps = self._clock(), self.pace.steps(request)
         request.lane = self.lane_of(request)
-        expected = min(len(request.source_ids), request.options.max_length)
-        request.turn = (self._steps - self.shards * expected, self._arrived)
+        request.work = steps * request.lane.width
+        due = min(request.deadline, now + PATIENCE) - PRIORITY_SECONDS * request.priority
+        request.turn = (due - steps * self.pace.step_seconds, self._arrived)
+        self._check_deadline(request, now)
         self._arrived += 1
         self._waiting.add(request)
+
+    def _check_line(self, request: Request) -> None:
+        for waiting, more, limit, what in (
+            (self.waiting, 1, self.queue_limit, "requests"),
+            (self.waiting_source_tokens, len(request.source_ids), self.queue_tokens, "source pieces"),
+        ):
+            if waiting and waiting + more > limit:
+                why = f"{waiting} {what} are waiting, the limit is {limit}: try again later"
+                raise QueueFull(why, retry_after=self._wait(self._work_in_line))
+
+    def _check_deadline(self, request: Request, now: float) -> None:
+        """Refuse who would be done too late, and who would make another late, by passing it."""
+        if request.deadline <= now:
+            raise DeadlineExceeded("the deadline of the call has passed already: allow more time")
+        assert request.lane is not None
+        if not self.waiting and sum(self._loads) + request.lane.width <= self.slots:
+            return  # it begins at once; nobody knows better how long it takes then
+        behind = self._waiting.behind(request)
+        ahead = self._work_in_line - sum(other.work for other in behind)
+        if self._late_by(request, ahead, now) > 0:
+            seconds, left = self._wait(ahead), request.deadline - now
+            why = f"would begin in about {seconds:.3f} s, too late for its deadline in {left:.3f} s: allow more time"
+            raise DeadlineUnmeetable(f"{why}, or use another replica")
+        delay = request.work / self.slots * self.pace.step_seconds
+        for other in behind:
+            if 0 < self._late_by(other, ahead + request.work, now) <= delay:
+                why = "would be done before others who came earlier, and make them late: allow more time"
+                raise DeadlineUnmeetable(f"{why}, or use another replica")
+            ahead += other.work
+
+    def _late_by(self, request: Request, ahead: int, now: float) -> float:
+        """Return by how many seconds a request misses its deadline if so much work is done before it begins."""
+        return now + self._wait(ahead) + self.pace.most_steps(request) * self.pace.step_seconds - request.deadline
+
+    def _wait(self, ahead: int) -> float:
+        """Return after how many seconds a slot is free, if so much work has to begin before; slots are half done."""
+        return (ahead + self._running_work / 2 / self.slots) / self.slots * self.pace.step_seconds
+
+    @property
+    def _work_in_line(self) -> int:
+        return sum(line.work for line in self._lines)
+
+    @property
+    def _lines(self) -> tuple[Line, Line, Line]:
+        return self._ready, self._encoding, self._waiting
 
     def cancel(self, request: Request) -> bool:
         """Take a request out, wherever it is; returns whether it was still alive."""
@@ -126,22 +191,38 @@ class Scheduler:
             assert request.lane is not None
             self._lanes[request.lane].leaving.add(request.row)
         else:
-            for line in (self._waiting, self._encoding, self._ready):
+            for line in self._lines:
                 line.remove(request)
         request.status = Status.FINISHED
         return True
 
     def schedule(self, shard: int = 0) -> Plan:
         """Close the gaps of rows that left a shard, and fill its free slots from the line."""
-        self._steps += 1
-        compactions, released = [], []
+        now, began = self._clock(), self._began[shard]
+        if began is not None:
+            self.pace.stepped(now - began)
+        compactions: list[Compaction] = []
+        left: list[Request] = []
         for lane, rows in self._lanes.items():
             if rows.leaving and lane.shard == shard:
-                released += [r for r in (rows.requests[row] for row in rows.leaving) if r.cancelled_at]
+                left += [rows.requests[row] for row in rows.leaving]
                 self._loads[shard] -= lane.width * len(rows.leaving)
                 compactions.append(_close_gaps(lane, rows))
+        for request in left:
+            self._running_work -= request.work
+            if request.steps:
+                self.pace.ended(request)
+        self._forget_lanes(compactions)
         joining = self._admit(shard)
+        self._began[shard] = now if self._loads[shard] else None
+        released = [request for request in left if request.cancelled_at]
         return Plan(compactions, joining, self._encode(shard), released)
+
+    def _forget_lanes(self, compactions: Iterable[Compaction]) -> None:
+        """Let go of lanes that were made for one request, which is done."""
+        for compaction in compactions:
+            if compaction.lane.alone:
+                del self._lanes[compaction.lane]
 
     def _encode(self, shard: int) -> list[Request]:
         """Take some of the line to be encoded, where the first of them could join and nobody is ready to."""
@@ -171,6 +252,18 @@ class Scheduler:
             request.status = Status.FINISHED
         return dropped
 
+    def retry(self, lane: Lane, rows: Iterable[int]) -> list[Request]:
+        """Put those whose step failed back into line, each for a lane of its own; returns who was tried twice."""
+        given_up = []
+        for request in self.update(lane, rows):
+            if request.retried:
+                given_up.append(request)
+                continue
+            request.retried, request.status = True, Status.WAITING
+            request.lane = self.lane_of(request)._replace(alone=request.turn[1] + 1)
+            self._waiting.add(request)
+        return given_up
+
     def _admit(self, shard: int) -> list[Request]:
         """Take the first that are ready into lanes of a shard, until one is for another: none of them is passed."""
         joining = []
@@ -181,6 +274,7 @@ class Scheduler:
             request.status, request.row = Status.RUNNING, len(rows.requests)
             rows.requests.append(request)
             self._loads[shard] += request.lane.width
+            self._running_work += request.work
             joining += self._ready.take(1)
         return joining
 
@@ -214,8 +308,9 @@ class Scheduler:
         alive = [*self._in_line()]
         for rows in self._lanes.values():
             alive += [request for row, request in enumerate(rows.requests) if row not in rows.leaving]
-        for line in (self._waiting, self._encoding, self._ready):
+        for line in self._lines:
             line.clear()
+        self._running_work = 0
         self._lanes.clear()
         self._loads = [0] * len(self._loads)
         for request in alive:

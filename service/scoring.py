@@ -1,7 +1,7 @@
 """A given translation, force-decoded: how probable the model finds it."""
 
 from seq2serve.v1 import translation_pb2
-from service.call import Call, check_request_id
+from service.call import Call, check_key
 from service.errors import EmptySource, InvalidRequest
 from service.limits import check_size
 from service.options import Ids
@@ -21,7 +21,7 @@ async def score(
         ServiceError: it was refused, or failed.
     """
     if message.request_id:
-        call.request_id = check_request_id(message.request_id)
+        call.request_id = check_key(message.request_id)
     for name in FORBIDDEN:
         if getattr(message.input, name):
             raise InvalidRequest.field(f"input.{name}", "is not for scoring")

@@ -73,7 +73,7 @@ def read_options(request: translation_pb2.TranslateRequest, model: Model, limits
         UnsupportedOption: the model cannot do it.
     """
     if request.priority:
-        check_priority(request.priority, model)
+        Range(-10, 10).check("priority", request.priority)
     fields = _prefix(request, model, limits)
     if not request.HasField("options"):
         return fields
@@ -127,18 +127,6 @@ def max_length(options: Decode, source_tokens: int, model: Model) -> int:
     ratio = exact(options.max_length_ratio) if options.HasField("max_length_ratio") else LENGTH_RATIO
     offset = options.max_length_offset if options.HasField("max_length_offset") else LENGTH_OFFSET
     return max(1, min(bound, math.ceil(ratio * source_tokens) + offset))
-
-
-def check_priority(priority: int, model: Model) -> None:
-    """Refuse priorities, which this server has none of.
-
-    Raises:
-        InvalidRequest: it is out of range.
-        UnsupportedOption: it is not 0.
-    """
-    Range(-10, 10).check("priority", priority)
-    if priority:
-        raise unsupported(model, "priority", "has no priorities: leave it at 0")
 
 
 def need_attention(model: Model, field: str) -> None:

@@ -26,6 +26,7 @@ from service.registry import Registry, load_repository
 from service.servicer import ModelServicer, TranslationServicer
 from service.session import choose_device
 from service.settings import Settings
+from service.shares import Shares
 from service.translator import Translator
 from service.web import Web
 
@@ -75,8 +76,8 @@ class Server:
             device = choose_device(settings.device)
             if device.note:
                 log.info("running on the CPU: %s", device.note)
-            delivery = Delivery(loop)
-            limits = EngineLimits(settings.slots, settings.queue_limit, settings.max_beam_size)
+            delivery = Delivery(loop, settings.default_deadline)
+            limits = EngineLimits(settings.slots, settings.queue_limit, settings.queue_tokens, settings.max_beam_size)
             threads = settings.threads or available_cpus()
             repository, precision = settings.model_repository, settings.precision
             models = load_repository(repository, device, threads, limits, delivery.deliver, precision)
@@ -106,7 +107,8 @@ class Server:
             # Twice the slots keep them full on their own; half of the line is left to others.
             max(1, min(2 * settings.slots, settings.queue_limit // 2)),
         )
-        translator = Translator(self._registry, delivery, limits, metrics)
+        shares = Shares(settings.client_tokens_per_second)
+        translator = Translator(self._registry, delivery, limits, metrics, shares)
         translation = TranslationServicer(translator, self._draining)
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(translation, server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self._registry, limits), server)

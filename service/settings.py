@@ -44,6 +44,11 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, le=1024, description="ONNX Runtime threads; 0 takes the cores of this container")
     slots: int = Field(48, ge=1, le=4096, description="hypotheses that are decoded at a time, for each model")
     queue_limit: int = Field(1024, ge=1, description="requests that may wait for a slot, for each model")
+    queue_tokens: int = Field(65_536, ge=1, description="source pieces that may wait for a slot, for each model")
+    default_deadline: float = Field(30.0, gt=0, description="seconds for a text of a call without a deadline")
+    client_tokens_per_second: float = Field(
+        0, ge=0, description="source pieces a second for each seq2serve-client; 0: no limit"
+    )
     max_beam_size: int = Field(12, ge=1, description="largest beam_size and num_hypotheses that a request may ask for")
     max_text_bytes: int = Field(65_536, ge=1, description="longest text of a request, in bytes of UTF-8")
     max_batch_items: int = Field(1024, ge=1, description="most items of a TranslateBatch")

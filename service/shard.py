@@ -91,24 +91,30 @@ class Shard:
             self._runner.release(longest)
 
     def _encode(self, requests: list[Request]) -> None:
-        """Encode requests in batches of similar length; those that fail are ended."""
+        """Encode requests in batches of similar length; those of a batch that fails alone, and who fails again ends."""
         by_length = sorted(requests, key=lambda request: len(request.source_ids))
         for start in range(0, len(by_length), ENCODER_ROWS):
             batch = by_length[start : start + ENCODER_ROWS]
-            started = time.monotonic()
-            try:
-                encoded = self._runner.encode([request.source_ids for request in batch])
-            except Exception:
-                log.exception("encoding %d sources failed", len(batch))
+            if not self._encode_batch(batch):
+                failed = [request for request in batch if not self._encode_batch([request])]
                 with self._lock:
-                    dropped = self._scheduler.drop(batch)
+                    dropped = self._scheduler.drop(failed)
                 self.fail(dropped, InternalError(FAILED))
-                continue
-            now = time.monotonic()
-            self._count_encode(batch, now - started)
-            for row, request in enumerate(batch):
-                request.encoded, request.encoded_row = encoded, row
-                request.taken_at, request.encoded_at = started, now
+
+    def _encode_batch(self, batch: list[Request]) -> bool:
+        """Encode a batch; returns whether that worked."""
+        started = time.monotonic()
+        try:
+            encoded = self._runner.encode([request.source_ids for request in batch])
+        except Exception:
+            log.exception("encoding %d sources failed", len(batch))
+            return False
+        now = time.monotonic()
+        self._count_encode(batch, now - started)
+        for row, request in enumerate(batch):
+            request.encoded, request.encoded_row = encoded, row
+            request.taken_at, request.encoded_at = started, now
+        return True
 
     def _join(self, joining: list[Request]) -> list[Request]:
         """Bring requests into their lanes; returns those that are there."""
@@ -134,7 +140,7 @@ class Shard:
         except Exception:
             lost = requests[len(joined) :]  # they hold the last rows, so that nobody else's moves
             log.exception("admitting %d requests to %s failed", len(lost), lane)
-            self._fail_rows(lost)
+            self._retry(lane, [request.row for request in lost])
         if joined:
             self._resting.pop(lane, None)
         now = time.monotonic()
@@ -162,11 +168,10 @@ class Shard:
             news += self._report(search)
         except Exception:
             log.exception("a step of %d rows failed in %s", search.rows, lane)
-            lost = [request for request in search.requests if request.finish_reason is None]
-            with self._lock:
-                self._scheduler.update(lane, self._scheduler.rows(lane))
-            self.fail(lost, InternalError(FAILED))
-            return []
+            over = [r for r in search.requests if r.status is Status.FINISHED and not r.cancelled_at]
+            self._retry(lane)
+            self.fail([request for request in over if request.finish_reason is None], InternalError(FAILED))
+            return [request for request in over if request.error is None]
         clock.lap("select")
         return news
 
@@ -192,14 +197,12 @@ class Shard:
             self.stats.target_tokens += sum(len(hypothesis.ids) for hypothesis in request.hypotheses)
         return finished
 
-    def _fail_rows(self, requests: list[Request]) -> None:
-        """Fail requests that hold rows in the scheduler's lanes but could not be brought into them."""
-        failed: list[Request] = []
+    def _retry(self, lane: Lane, rows: Sequence[int] | None = None) -> None:
+        """Let some rows of a lane, or all, begin again, each by itself; those that did so before fail."""
         with self._lock:
-            for request in requests:
-                assert request.lane is not None
-                failed += self._scheduler.update(request.lane, [request.row])
-        self.fail(failed, InternalError(FAILED))
+            given_up = self._scheduler.retry(lane, self._scheduler.rows(lane) if rows is None else rows)
+            self._lock.notify_all()
+        self.fail(given_up, InternalError(FAILED))
 
     def fail(self, requests: list[Request], error: InternalError | Draining) -> None:
         """End requests with an error."""

@@ -1,6 +1,10 @@
 """The one table from reasons to gRPC status codes, and the details that travel with an error."""
 
+from datetime import timedelta
+
 from google.protobuf import any_pb2
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc import StatusCode
 
@@ -9,6 +13,8 @@ from service.errors import ServiceError
 DOMAIN = "seq2serve"
 REASON_KEY = "seq2serve-reason"
 REQUEST_ID_KEY = "seq2serve-request-id"
+CLIENT_KEY = "seq2serve-client"
+PUSHBACK_KEY = "grpc-retry-pushback-ms"  # which clients with a retry policy obey
 
 CODES = {
     "malformed_request": StatusCode.INVALID_ARGUMENT,
@@ -21,21 +27,30 @@ CODES = {
     "language_pair_not_found": StatusCode.NOT_FOUND,
     "unsupported_option": StatusCode.FAILED_PRECONDITION,
     "queue_full": StatusCode.RESOURCE_EXHAUSTED,
+    "deadline_unmeetable": StatusCode.RESOURCE_EXHAUSTED,
+    "client_limit": StatusCode.RESOURCE_EXHAUSTED,
     "unavailable": StatusCode.UNAVAILABLE,
     "draining": StatusCode.UNAVAILABLE,
+    "deadline_exceeded": StatusCode.DEADLINE_EXCEEDED,
     "internal": StatusCode.INTERNAL,
 }
 
 
 def details(error: ServiceError) -> bytes:
-    """Serialize an error as google.rpc.Status with ErrorInfo and, where fields are at fault, BadRequest."""
-    parts = [error_details_pb2.ErrorInfo(reason=error.reason.upper(), domain=DOMAIN, metadata=error.metadata)]
+    """Serialize an error as google.rpc.Status with ErrorInfo and, where there is cause, BadRequest and RetryInfo."""
+    parts: list[Message] = [
+        error_details_pb2.ErrorInfo(reason=error.reason.upper(), domain=DOMAIN, metadata=error.metadata)
+    ]
     if error.violations:
         faults = [
             error_details_pb2.BadRequest.FieldViolation(field=violation.field, description=violation.description)
             for violation in error.violations
         ]
         parts.append(error_details_pb2.BadRequest(field_violations=faults))
+    if error.retry_after is not None:
+        delay = Duration()
+        delay.FromTimedelta(timedelta(seconds=error.retry_after))
+        parts.append(error_details_pb2.RetryInfo(retry_delay=delay))
     packed = []
     for part in parts:
         packed.append(any_pb2.Any())

@@ -98,6 +98,11 @@ class Translation:
         return options
 
     @property
+    def source_tokens(self) -> int:
+        """Count the pieces of the source."""
+        return sum(len(part.source.ids) for part in self.parts)
+
+    @property
     def seed(self) -> int | None:
         """Return the seed of the first part; none without sampling."""
         sampling = self.requests[0].options.sampling

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from seq2serve.v1 import translation_pb2
-from service.call import Call, check_request_id
+from service.call import Call, check_key
 from service.delivery import Delivery
 from service.limits import EdgeLimits
 from service.metrics import Metrics
@@ -17,6 +17,7 @@ from service.options import Ids
 from service.registry import Registry
 from service.replies import delta, model_ref, translate_response
 from service.room import Room
+from service.shares import Shares
 from service.translation import Translation, is_heavy
 from service.validation import resolve
 
@@ -33,6 +34,7 @@ class Translator:
     delivery: Delivery
     limits: EdgeLimits
     metrics: Metrics
+    shares: Shares
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "edge"))  # for what is heavy
 
     async def accept(
@@ -44,14 +46,19 @@ class Translator:
             ServiceError: it cannot be honoured.
         """
         if message.request_id:
-            call.request_id = check_request_id(message.request_id)
+            call.request_id = check_key(message.request_id)
         model = resolve(self.registry, message.model, message.source_language, message.target_language)
         call.model = f"{model.name}/{model.version}"
 
         def read() -> Translation:
             return Translation(message, model, self.limits, streams, forced)
 
-        return await self._aside(call, read) if is_heavy(message) else read()
+        translation = await self._aside(call, read) if is_heavy(message) else read()
+        self.shares.take(call.client, translation.source_tokens)
+        for request in translation.requests:
+            request.deadline = call.deadline
+            request.priority = message.priority if message.HasField("priority") else call.priority
+        return translation
 
     async def translate(
         self, message: Message, call: Call, forced: Ids | None = None, room: Room | None = None
@@ -78,7 +85,7 @@ class Translator:
         accepted = translation_pb2.Accepted(
             request_id=call.request_id,
             resolved_model=model_ref(translation.model),
-            source_tokens=sum(len(part.source.ids) for part in translation.parts),
+            source_tokens=translation.source_tokens,
         )
         try:
             async with aclosing(translation.progress(self.delivery)) as news:

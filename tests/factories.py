@@ -1,5 +1,6 @@
 """What service tests are made of: requests, schedulers, and a runner that needs neither ONNX Runtime nor a model."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,9 +32,26 @@ def make_requests(count: int, **over: Any) -> list[Request]:
     return [make_request(*range(5 + i, 5 + i + 1 + i % 9), **over) for i in range(count)]
 
 
-def make_scheduler(slots: int = 4, queue_limit: int = 100, shards: int = 1) -> Scheduler:
+def make_scheduler(
+    slots: int = 4,
+    queue_limit: int = 100,
+    shards: int = 1,
+    queue_tokens: int = 10_000,
+    clock: Callable[[], float] = time.monotonic,
+) -> Scheduler:
     """Make a scheduler with lanes of 8, 16 and 32 pieces."""
-    return Scheduler(slots, queue_limit, LENGTHS, shards)
+    return Scheduler(slots, queue_limit, queue_tokens, LENGTHS, shards, clock=clock)
+
+
+class Clock:
+    """Show the time that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self.now
 
 
 class FakeRunner:

@@ -16,6 +16,7 @@ class FinishReason(enum.StrEnum):
     END_TOKEN = "end_token"
     REPETITION_GUARD = "repetition_guard"
     CANCELLED = "cancelled"
+    DEADLINE = "deadline"
     ERROR = "error"
 
 

@@ -160,22 +160,24 @@ def test_a_model_without_numbers_fails_its_lane_and_no_other(caplog: pytest.LogC
 
 
 class Crowded(FakeRunner):
-    """Find no memory for the first requests."""
+    """Find no memory for requests, a number of times."""
 
-    full = True
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
 
     def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
         """Append rows."""
-        if self.full:
-            self.full = False
+        if self.times:
+            self.times -= 1
             raise MemoryError
         super().admit(lane, encoded, chosen)
 
 
 def test_a_lane_that_could_not_be_made_is_made_later(caplog: pytest.LogCaptureFixture) -> None:
-    """Who found no memory is told so, and the next in the same lane is served."""
+    """Who found no memory twice is told so, and the next in the same lane is served."""
     caplog.set_level(logging.CRITICAL)
-    engine, finished = make_engine(Crowded())
+    engine, finished = make_engine(Crowded(2))
     bad, good = make_request(5), make_request(9)
     for request in (bad, good):
         engine.submit(request)
@@ -183,6 +185,17 @@ def test_a_lane_that_could_not_be_made_is_made_later(caplog: pytest.LogCaptureFi
     assert isinstance(bad.error, InternalError)
     assert said(good) == [9]
     assert finished == [bad, good]
+
+
+def test_a_lane_that_could_not_be_made_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Who found no memory once is served all the same."""
+    caplog.set_level(logging.CRITICAL)
+    engine, finished = make_engine(Crowded(1))
+    request = make_request(5, 6)
+    engine.submit(request)
+    run_dry(engine)
+    assert finished == [request]
+    assert said(request) == [6, 5]
 
 
 def test_closed_engine_fails_what_is_left_and_refuses_more() -> None:

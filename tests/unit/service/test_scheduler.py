@@ -6,7 +6,7 @@ from service.errors import QueueFull
 from service.model import lane_lengths
 from service.request import Lane, Request, Status
 from service.scheduler import ENCODED_AHEAD, Scheduler
-from tests.factories import make_request, make_scheduler
+from tests.factories import Clock, make_request, make_scheduler
 
 
 def admit(scheduler: Scheduler, shard: int = 0) -> list[Request]:
@@ -33,12 +33,15 @@ def test_those_of_one_length_are_served_as_they_came() -> None:
 
 def test_longer_ones_begin_earlier() -> None:
     """Who came first is done first, if each piece takes a step: who is a piece longer may come a step later."""
-    scheduler = make_scheduler(slots=1)
+    clock = Clock()
+    scheduler = make_scheduler(slots=1, clock=clock)
+    scheduler.pace.step_seconds = 1.0
     running, short, long, longer, later = (make_request(*range(5, 5 + count)) for count in (1, 2, 4, 5, 2))
     scheduler.submit(running)
     admit(scheduler)
     scheduler.submit(short)
     for _ in range(2):
+        clock.now += 1
         scheduler.schedule()
     for request in (later, long, longer):  # two steps after it
         scheduler.submit(request)
@@ -267,7 +270,7 @@ def test_ready_requests_can_be_cancelled_and_cleared() -> None:
 
 def test_few_rows_stay_in_one_shard() -> None:
     """A shard is begun when the others are full, and those who come later go where there are fewest."""
-    scheduler = Scheduler(12, 100, (8,), shards=3, full=2)
+    scheduler = Scheduler(12, 100, 1000, (8,), shards=3, full=2)
     for _ in range(9):
         scheduler.submit(make_request())
     assert [len(admit(scheduler, shard)) for shard in (2, 1, 0)] == [0, 0, 2]

@@ -1,0 +1,106 @@
+"""A failure fails whom it must, and nobody else."""
+
+import logging
+
+import pytest
+
+from service.errors import InternalError
+from service.request import Lane, Request, Status
+from service.search.candidates import Ids, Step
+from service.search.greedy import Greedy
+from service.search.hypothesis import FinishReason, Hypothesis
+from service.search.search import Symbols
+from tests.factories import BOS, EOS, MAX_LENGTH, UNK, FakeRunner, make_engine, make_request, run_dry
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+
+@pytest.fixture
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Keep the tracebacks that are to be expected out of the report."""
+    caplog.set_level(logging.CRITICAL)
+
+
+def reversed_source(request: Request) -> list[int]:
+    """Return what the fake runner makes of a request."""
+    return list(reversed(request.source_ids.tolist()))
+
+
+def said(request: Request) -> list[int]:
+    """Return the pieces of the best hypothesis."""
+    return list(request.hypotheses[0].ids)
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+@pytest.mark.parametrize("poison", ["encoder", "step"])
+def test_who_shares_a_batch_with_one_that_breaks_it_is_translated(poison: str, shards: int) -> None:
+    """All others begin again without it, each by itself; streams go on where they were."""
+    runner = FakeRunner(fails_on=99) if poison == "encoder" else FakeRunner(breaks_on=99)
+    engine, finished = make_engine(runner, slots=8, shards=shards)
+    bad = make_request(5, 99, 7, streams=True)
+    others = [make_request(*range(5, 5 + count), streams=count % 2 == 0) for count in (1, 2, 4, 6, 8)]
+    for request in (*others[:3], bad, *others[3:]):
+        engine.submit(request)
+    run_dry(engine)
+    assert len(finished) == 6
+    assert set(finished) == {*others, bad}
+    assert isinstance(bad.error, InternalError)
+    assert bad.finish_reason is FinishReason.ERROR
+    for request in others:
+        assert request.error is None
+        assert said(request) == reversed_source(request)
+        assert list(request.certain.ids) == reversed_source(request)[: len(request.certain.ids)]
+    assert engine.scheduler.running == engine.scheduler.waiting == 0
+    assert not any(runner.lanes.values())
+
+
+class Hiccup(FakeRunner):
+    """Fail one step of three rows, and none after it."""
+
+    failed = False
+
+    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
+        """Say the next piece of every row."""
+        if len(self.lanes[lane]) == 3 and not self.failed:
+            self.failed = True
+            raise RuntimeError("once")
+        return super().step(lane, previous_ids, parents, alignment)
+
+
+def test_a_step_that_fails_once_costs_nobody() -> None:
+    """All rows of the step begin again and end well; one of them can be given up meanwhile."""
+    engine, finished = make_engine(Hiccup())
+    first, second, given_up = make_request(5, 6, 7), make_request(8, 9), make_request(5)
+    for request in (first, second, given_up):
+        engine.submit(request)
+    engine.step()
+    assert {request.status for request in (first, second, given_up)} == {Status.WAITING}
+    engine.cancel(given_up)
+    run_dry(engine)
+    assert set(finished) == {first, second}
+    assert (said(first), said(second)) == ([7, 6, 5], [9, 8])
+    assert engine.scheduler.running == engine.scheduler.waiting == 0
+
+
+class Forgetful(Greedy):
+    """Find no result of one request."""
+
+    def result(self, request: Request) -> list[Hypothesis]:
+        """Return the one hypothesis."""
+        if 99 in request.source_ids:
+            raise RuntimeError("where is it?")
+        return super().result(request)
+
+
+def test_a_result_that_cannot_be_told_loses_nobody() -> None:
+    """Those that ended in the same step, before and after it, are answered, and the others go on."""
+    engine, finished = make_engine(search=lambda lane: Forgetful(Symbols(UNK, BOS, EOS), 1, MAX_LENGTH, False))
+    before, bad, after, longer = (make_request(*ids) for ids in ((5, 6), (99, 6), (8, 9), (5, 6, 7, 8)))
+    for request in (before, bad, after, longer):
+        engine.submit(request)
+    run_dry(engine)
+    assert len(finished) == 4
+    assert set(finished) == {before, bad, after, longer}
+    assert isinstance(bad.error, InternalError)
+    assert (said(before), said(longer)) == ([6, 5], [8, 7, 6, 5])
+    assert engine.scheduler.running == engine.scheduler.waiting == 0
