@@ -40,7 +40,6 @@ CASES: dict[str, tuple[Request, StatusCode, str, str]] = {
         Request(text=OK, model=Ref(name="en-de"), target_language="fr"),
         *(INVALID, "model_language_mismatch", ""),
     ),
-    "priority": (Request(text=OK, priority=5), StatusCode.FAILED_PRECONDITION, "unsupported_option", "priority"),
     "shortlist": (
         Request(text=OK, options=Options(use_shortlist=True)),
         *(StatusCode.FAILED_PRECONDITION, "unsupported_option", "options.use_shortlist"),
@@ -249,10 +248,10 @@ def test_bad_score_request(translation: Stub, case: str) -> None:
     assert check(refused(lambda: translation.Score(request)), INVALID, reason) == [field]
 
 
-def test_priority_to_score_is_refused_as_one_to_translate(translation: Stub) -> None:
-    """A server without priorities says so in one way."""
-    error = refused(lambda: translation.Score(Score(source_text=OK, target_text="Hallo.", priority=5)))
-    assert check(error, StatusCode.FAILED_PRECONDITION, "unsupported_option") == ["priority"]
+def test_priority_to_score_has_the_range_of_one_to_translate(translation: Stub) -> None:
+    """What is out of range is refused in one way."""
+    error = refused(lambda: translation.Score(Score(source_text=OK, target_text="Hallo.", priority=-11)))
+    assert check(error, StatusCode.INVALID_ARGUMENT, "invalid_option") == ["priority"]
 
 
 def test_stream_is_refused_before_it_begins(translation: Stub) -> None:

@@ -22,7 +22,7 @@ class Option(NamedTuple):
 
 REQUEST = (
     Option("request_id", "name of the call in logs and replies; lines get ID-1, ID-2, …", "made by the server"),
-    Option("priority", "greater is served earlier, by servers that have priorities", "0", "-10 … 10"),
+    Option("priority", "greater is served earlier: a step is worth ten seconds of waiting", "0", "-10 … 10"),
 )
 SOURCE = (
     Option("truncate", "cut a source that is longer than the model reads, instead of refusing it", "false"),

@@ -22,8 +22,10 @@ is the same word in upper case, domain `seq2serve`, and a BadRequest where field
 | permission_denied                                                 | PERMISSION_DENIED   |
 | internal                                                          | INTERNAL            |
 
-The time limit of a call is its gRPC deadline; without one there is none. Every call is
-stateless and safe to repeat.
+The time limit of a call is its gRPC deadline; without one, each of its texts has the server's default. A call
+that could not be done in time is refused at once, with `deadline_unmeetable`. Where the server knows when it has
+room again, the trailer `grpc-retry-pushback-ms` and a RetryInfo say so. The metadata `seq2serve-client` names the
+caller whose share a call takes. Every call is stateless and safe to repeat.
 """
 
 from collections import abc as _abc
