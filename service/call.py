@@ -73,6 +73,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """Wrap every method, so that servicers only return replies and raise ServiceError."""
 
     def __init__(self, metrics: Metrics) -> None:
+        self.calls = 0  # being handled, those of gRPC's own services not counted: a watched health never ends
         self._metrics = metrics
 
     async def intercept_service(
@@ -121,6 +122,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _observed(self, method: str, context: Context, kind: str) -> AsyncIterator[None]:
         call = Call(f"{random.getrandbits(128):032x}", method, context.peer())
+        counted = not method.startswith("/grpc.")
+        self.calls += counted
         token = _current.set(call)
         self._metrics.call_started(method, kind)
         try:
@@ -152,6 +155,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
             self._ended(call, kind, grpc.StatusCode.OK)
         finally:
+            self.calls -= counted
             _current.reset(token)
 
     def _ended(self, call: Call, kind: str, code: grpc.StatusCode) -> None:

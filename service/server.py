@@ -36,6 +36,7 @@ SERVICES = (
     model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
 )
 WATCH_SECONDS = 0.5
+QUIET_ROUNDS = 2  # of watching, without a call, after which none is expected any more
 ANSWER_SECONDS = 5.0  # for the statuses of calls that outlived the grace
 CLIENT_DEFAULT = "127.0.0.1:50051"
 OPTIONS = (
@@ -99,7 +100,8 @@ class Server:
 
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
         settings = self._settings
-        server = grpc.aio.server(interceptors=[EdgeInterceptor(metrics)], options=OPTIONS)
+        self._edge = EdgeInterceptor(metrics)
+        server = grpc.aio.server(interceptors=[self._edge], options=OPTIONS)
         limits = EdgeLimits(
             settings.max_text_bytes,
             settings.max_batch_items,
@@ -160,12 +162,21 @@ class Server:
         self._draining.set()
         # gRPC's own end of grace would cancel calls without a word, so ours comes first.
         stopping = asyncio.create_task(server.stop(grace + ANSWER_SECONDS))
-        _, late = await asyncio.wait({stopping}, timeout=grace)
-        if late:
+        await self._finish(stopping, grace)
+        if self._edge.calls:
             log.warning("the grace of %.1f s is over: what is left fails with `draining`", grace)
             await asyncio.to_thread(self._registry.close)
+        else:
+            await server.stop(0)
         await stopping
         log.info("stopped")
+
+    async def _finish(self, stopping: asyncio.Task[None], grace: float) -> None:
+        """Wait until all calls have ended, at most for the grace; gRPC may wait for some that ended long ago."""
+        end, quiet = time.monotonic() + grace, 0
+        while not stopping.done() and time.monotonic() < end and quiet < QUIET_ROUNDS:
+            await asyncio.wait({stopping}, timeout=min(WATCH_SECONDS, max(0.0, end - time.monotonic())))
+            quiet = 0 if self._edge.calls else quiet + 1
 
     def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -22,7 +22,9 @@ _SERVICE_CONFIG = {
                 "backoffMultiplier": 2,
                 # The calls are stateless, so a repeat is safe. A server that names a time to wait
                 # in `grpc-retry-pushback-ms`, or forbids the repeat there, is obeyed.
-                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+                # CANCELLED from a server, and not from the caller, is how gRPC ends calls that had
+                # arrived and were not begun when the server stopped (grpc/grpc#41785).
+                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
             },
         }
     ],
