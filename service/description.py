@@ -3,25 +3,46 @@
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from seq2serve.v1 import model_pb2, options_pb2
+from service.aliases import Alias
 from service.bundle import FORMAT_VERSION
 from service.limits import EdgeLimits
 from service.model import GOLDEN_REPLAYED, Model
 from service.options import LENGTH_PENALTY
-from service.registry import Registry
+from service.registry import Registry, State, Status
 from service.replies import LEAST_WEIGHT, duration
 from service.search_options import LENGTH_OFFSET, LENGTH_RATIO
 
+STATES = {
+    State.LOADING: model_pb2.MODEL_STATE_LOADING,
+    State.AVAILABLE: model_pb2.MODEL_STATE_AVAILABLE,
+    State.UNLOADING: model_pb2.MODEL_STATE_UNLOADING,
+    State.END: model_pb2.MODEL_STATE_END,
+}
+
+
+def version_status(version: int, status: Status) -> model_pb2.VersionStatus:
+    """Say where a version is in its life."""
+    return model_pb2.VersionStatus(version=version, state=STATES[status.state], message=status.message)
+
+
+def model_alias(alias: Alias) -> model_pb2.ModelAlias:
+    """Describe an alias."""
+    return model_pb2.ModelAlias(alias=alias.name, version=alias.version, weight=alias.weight or None)
+
 
 def describe(model: Model, registry: Registry, limits: EdgeLimits) -> model_pb2.Model:
-    """Describe a loaded model, with the other loaded versions of the same name."""
+    """Describe a loaded model, with the other versions of the same name."""
     manifest = model.manifest
-    siblings = sorted(other.version for other in registry.models if other.name == model.name)
-    state = model_pb2.MODEL_STATE_AVAILABLE
     return model_pb2.Model(
         name=model.name,
         version=model.version,
-        state=state,
-        versions=[model_pb2.VersionStatus(version=version, state=state) for version in siblings],
+        state=model_pb2.MODEL_STATE_AVAILABLE,
+        versions=[
+            version_status(number, status)
+            for (name, number), status in sorted(registry.statuses.items(), reverse=True)
+            if name == model.name
+        ],
+        aliases=[model_alias(alias) for alias in registry.aliases(model.name)],
         is_default=model.name == registry.default,
         languages=[model_pb2.LanguagePair(source=manifest.source_language, target=manifest.target_language)],
         description=manifest.description,

@@ -14,7 +14,9 @@ ServiceError
 │   ├── QueueFull            queue_full
 │   ├── DeadlineUnmeetable   deadline_unmeetable; not begun, as it would not be done in time
 │   ├── ClientLimit          client_limit; of one client alone
+│   ├── ModelNotReady        model_not_ready; it is being loaded
 │   └── Draining             draining
+├── ModelRefused             model_refused; the version must not be served
 ├── DeadlineExceeded         deadline_exceeded; begun, and not done in time
 └── InternalError            internal; the cause is in the log, never in the reply
 
@@ -149,6 +151,18 @@ class Draining(Unavailable):
     """Refuse because the server is shutting down."""
 
     reason = "draining"
+
+
+class ModelNotReady(Unavailable):
+    """Refuse because the version is being loaded."""
+
+    reason = "model_not_ready"
+
+
+class ModelRefused(ServiceError):
+    """Refuse to load a version, saying what is wrong with it."""
+
+    reason = "model_refused"
 
 
 class DeadlineExceeded(ServiceError):

@@ -57,6 +57,7 @@ class Model:
                 a golden translation differs.
         """
         started = time.monotonic()
+        self.users = 0  # translations that will still need it, or do
         self.bundle = bundle
         self.manifest = bundle.manifest
         self.name, self.version = bundle.manifest.name, bundle.version

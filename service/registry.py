@@ -1,34 +1,103 @@
-"""The model repository: every version in it, loaded; and which of them a request means."""
+"""The loaded models, and which of them a request means."""
 
+import enum
 import logging
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
-from service.bundle import Bundle, read_bundle
-from service.errors import LanguagePairNotFound, ModelMismatch, NotServed, StartupError, VersionNotFound, quoted
-from service.model import EngineLimits, Model
-from service.request import Request
-from service.session import Device
+from service.aliases import Alias, Aliases
+from service.errors import LanguagePairNotFound, ModelMismatch, ModelNotReady, NotServed, VersionNotFound, quoted
+from service.model import Model
+from service.repository import Version
 
 log = logging.getLogger("service.registry")
+LOAD_SECONDS = 1.0  # that loading takes at least
 FALLBACK = "en-de"  # of a request that names nothing, where several models and no default are configured
 
 
-class Registry:
-    """Hold the loaded models."""
+class State(enum.Enum):
+    """Say where a version is in its life."""
 
-    def __init__(self, models: list[Model], default: str = "") -> None:
-        """Take loaded models; `default` names the one of requests that name nothing.
+    LOADING = enum.auto()
+    AVAILABLE = enum.auto()
+    UNLOADING = enum.auto()
+    END = enum.auto()
+
+
+@dataclass(frozen=True)
+class Status:
+    """Hold a version's state, and why it ended."""
+
+    state: State
+    message: str = ""
+
+
+class Registry:
+    """Hold the loaded models; only the event loop changes it, once there is one."""
+
+    def __init__(self, default: str = "") -> None:
+        """Begin with none; `default` names the model of requests that name nothing."""
+        self.models: list[Model] = []
+        self.statuses: dict[Version, Status] = {}
+        self._aliases: dict[str, Aliases] = {}
+        self._default = default
+
+    def add(self, model: Model) -> None:
+        """Let a model answer requests."""
+        self.models = sorted([*self.models, model], key=lambda one: (one.name, one.version))
+        self.statuses[model.name, model.version] = Status(State.AVAILABLE)
+
+    def remove(self, model: Model) -> None:
+        """Let a model answer no more requests, and forget its aliases."""
+        self.models = [one for one in self.models if one is not model]
+        if model.name in self._aliases:
+            self._aliases[model.name].forget(model.version)
+        self.statuses[model.name, model.version] = Status(State.UNLOADING)
+
+    @property
+    def names(self) -> list[str]:
+        """List the names of all models, sorted."""
+        return sorted({model.name for model in self.models})
+
+    @property
+    def default(self) -> str:
+        """Return the name of the model of requests that name nothing; empty: there is none."""
+        names = self.names
+        only = names[0] if len(names) == 1 else ""
+        return self._default or only or (FALLBACK if FALLBACK in names else "")
+
+    def loaded(self, version: Version) -> Model:
+        """Return a loaded version.
 
         Raises:
-            StartupError: the default is not among them.
+            VersionNotFound: it is not loaded.
         """
-        self.models = models
-        self.names = sorted({model.name for model in models})
-        if default and default not in self.names:
-            raise StartupError(f"--default-model {default}: not in the model repository ({', '.join(self.names)})")
-        only = self.names[0] if len(self.names) == 1 else ""
-        self.default = default or only or (FALLBACK if FALLBACK in self.names else "")
+        for model in self.models:
+            if (model.name, model.version) == version:
+                return model
+        name, number = version
+        raise VersionNotFound(f"version {number} of {quoted(name)} is not loaded")
+
+    def aliases(self, name: str) -> list[Alias]:
+        """List the aliases of a model, by name."""
+        return list(self._aliases.get(name, ()))
+
+    def set_alias(self, name: str, alias: Alias) -> None:
+        """Let an alias stand for a loaded version.
+
+        Raises:
+            VersionNotFound: the version is not loaded.
+            InvalidRequest: the alias or its weight is out of range.
+        """
+        self.loaded((name, alias.version))
+        self._aliases.setdefault(name, Aliases()).set(alias)
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Forget an alias.
+
+        Raises:
+            VersionNotFound: there is no such alias.
+        """
+        self._aliases.get(name, Aliases()).delete(alias)
 
     def close(self) -> None:
         """Stop all engines; what they still hold fails with `draining`."""
@@ -40,34 +109,56 @@ class Registry:
         """Tell whether every engine is alive."""
         return not any(model.engine.failed for model in self.models)
 
-    def find(self, name: str, version: int | None, source_language: str, target_language: str) -> Model:
+    def find(
+        self, name: str, version: int | None, source_language: str, target_language: str, alias: str = ""
+    ) -> Model:
         """Return the model a request means: by name, else by languages, else the default.
 
         Raises:
-            NotServed: no such model, version or language pair; the message lists what there is.
+            NotServed: no such model, version, alias or language pair; the message lists what there is.
+            ModelNotReady: the version is being loaded.
             ModelMismatch: the model does not translate between these languages.
         """
-        candidates = self._named(name) if name else self._of_languages(source_language, target_language)
-        if version is not None:
-            matching = [model for model in candidates if model.version == version]
-            if not matching:
-                served = ", ".join(str(model.version) for model in candidates)
-                raise VersionNotFound(f"model {candidates[0].name!r} has no version {version}; served: {served}")
-            candidates = matching
-        model = max(candidates, key=lambda candidate: candidate.version)
+        candidates = self._named(name, version) if name else self._of_languages(source_language, target_language)
+        model = self._of_version(candidates, version, alias)
         if not _speaks(model, source_language, target_language):
             pair = f"{model.manifest.source_language} to {model.manifest.target_language}"
             asked = _pair(source_language, target_language)
             raise ModelMismatch(f"model {model.name!r} translates {pair}, the request says {asked}")
         return model
 
+    def _of_version(self, candidates: list[Model], version: int | None, alias: str) -> Model:
+        """Choose among the versions of one model."""
+        name, newest = candidates[0].name, max(model.version for model in candidates)
+        aliases = self._aliases.get(name)
+        if alias:
+            try:
+                version = (aliases or Aliases()).version(alias)
+            except VersionNotFound as error:
+                raise VersionNotFound(f"model {name!r} has {error.message}") from None
+        elif version is None:
+            version = aliases.choose(newest) if aliases else newest
+        matching = [model for model in candidates if model.version == version]
+        if not matching:
+            self._refuse_unready(name, version)
+            served = ", ".join(str(model.version) for model in candidates)
+            raise VersionNotFound(f"model {name!r} has no version {version}; served: {served}")
+        return matching[0]
+
+    def _refuse_unready(self, name: str, version: int | None) -> None:
+        for (other, number), status in self.statuses.items():
+            if other == name and version in (None, number) and status.state is State.LOADING:
+                why = f"version {number} of model {name!r} is being loaded: try again soon"
+                raise ModelNotReady(why, retry_after=LOAD_SECONDS)
+
     def speaking(self, source_language: str, target_language: str) -> list[Model]:
         """List the models that translate between two languages; an empty one means any."""
         return [model for model in self.models if _speaks(model, source_language, target_language)]
 
-    def _named(self, name: str) -> list[Model]:
+    def _named(self, name: str, version: int | None = None) -> list[Model]:
         found = [model for model in self.models if model.name == name]
         if not found:
+            self._refuse_unready(name, version)
             raise NotServed(f"model {quoted(name)} is not served; served: {', '.join(self.names)}")
         return found
 
@@ -98,49 +189,3 @@ def _speaks(model: Model, source: str, target: str) -> bool:
             (target, model.manifest.target_language),
         )
     )
-
-
-def load_repository(
-    path: Path,
-    device: Device,
-    threads: int,
-    limits: EngineLimits,
-    emit: Callable[[list[Request]], None],
-    precision: str = "auto",
-) -> list[Model]:
-    """Load every NAME/VERSION below `path`.
-
-    Raises:
-        StartupError: there is none, or one of them must not be served.
-    """
-    bundles = read_repository(path)
-    models: list[Model] = []
-    try:
-        for bundle in bundles:
-            models.append(Model(bundle, device, threads, limits, emit, precision))
-    except BaseException:
-        for model in models:
-            model.engine.close()
-        raise
-    return models
-
-
-def read_repository(path: Path) -> list[Bundle]:
-    """Read and verify all bundles; hidden folders are unfinished exports and do not count."""
-    if not path.is_dir():
-        raise StartupError(f"--model-repository {path}: there is no such folder")
-    bundles = []
-    for folder in sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        versions = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-        if not versions:
-            raise StartupError(f"{folder}: holds no version (a folder named 1, 2, ...)")
-        for version in versions:
-            bundle = read_bundle(version)
-            if bundle.manifest.name != folder.name:
-                raise StartupError(
-                    f"{version}: its manifest names the model {bundle.manifest.name!r}, not {folder.name!r}"
-                )
-            bundles.append(bundle)
-    if not bundles:
-        raise StartupError(f"--model-repository {path}: holds no model; make one with python -m export RUN {path}/NAME")
-    return bundles

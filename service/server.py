@@ -12,17 +12,21 @@ import grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, Gauge, gc_collector, platform_collector, process_collector
 
-from seq2serve.v1 import model_pb2, model_pb2_grpc, translation_pb2, translation_pb2_grpc
+from seq2serve.v1 import admin_pb2_grpc, model_pb2, model_pb2_grpc, translation_pb2, translation_pb2_grpc
 from service import VERSION
+from service.admin import AdminServicer
+from service.bundle import Bundle
 from service.call import EdgeInterceptor
 from service.cpu import available_cpus
 from service.delivery import Delivery
 from service.errors import StartupError
 from service.health import Health
+from service.lifecycle import Lifecycle
 from service.limits import EdgeLimits
 from service.metrics import EngineCollector, Metrics
-from service.model import EngineLimits
-from service.registry import Registry, load_repository
+from service.model import EngineLimits, Model
+from service.registry import Registry
+from service.repository import Repository
 from service.servicer import ModelServicer, TranslationServicer
 from service.session import choose_device
 from service.settings import Settings
@@ -58,7 +62,7 @@ class Server:
         self._draining = asyncio.Event()
         self._hurried = False
         self._health = Health(SERVICES)
-        self.grpc_address = self.http_address = ""
+        self.grpc_address = self.http_address = self.admin_address = ""
 
     async def run(self) -> int:
         """Serve until a signal; returns the exit status.
@@ -80,18 +84,29 @@ class Server:
             delivery = Delivery(loop, settings.default_deadline)
             limits = EngineLimits(settings.slots, settings.queue_limit, settings.queue_tokens, settings.max_beam_size)
             threads = settings.threads or available_cpus()
-            repository, precision = settings.model_repository, settings.precision
-            models = load_repository(repository, device, threads, limits, delivery.deliver, precision)
-            self._registry = Registry(models, settings.default_model)
-            _register_process_metrics(registry, self._registry)
+
+            def make(bundle: Bundle) -> Model:
+                return Model(bundle, device, threads, limits, delivery.deliver, settings.precision)
+
+            repository = Repository(settings.model_repository, settings.serve_versions)
+            self._registry = Registry(settings.default_model)
+            self._lifecycle = Lifecycle(repository, self._registry, make)
             try:
+                self._lifecycle.start()
+                self._check_default()
+                _register_process_metrics(registry, self._registry)
                 server = self._build(metrics, delivery)
+                admin = await self._administer()
                 self._catch_signals(loop)
                 await self._health.set(True)
                 await self._listen(server)
                 self._announce(time.monotonic() - started)
+                following = loop.create_task(self._follow())
                 status = await self._watch(metrics)
+                following.cancel()
                 await self._drain(server)
+                if admin:
+                    await admin.stop(0)
                 return status
             finally:
                 self._registry.close()
@@ -119,15 +134,30 @@ class Server:
             reflection.enable_server_reflection((*SERVICES, reflection.SERVICE_NAME, "grpc.health.v1.Health"), server)
         return server
 
+    def _check_default(self) -> None:
+        default, names = self._settings.default_model, self._registry.names
+        if default and default not in names:
+            raise StartupError(f"--default-model {default}: not in the model repository ({', '.join(names)})")
+
+    async def _administer(self) -> grpc.aio.Server | None:
+        """Serve AdminService on its own address, where one is set."""
+        address = self._settings.admin_address
+        if not address:
+            return None
+        server = grpc.aio.server(interceptors=[self._edge], options=OPTIONS)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(self._lifecycle, self._registry), server)
+        self.admin_address = _bind(server, "--admin-address", address)
+        await server.start()
+        log.info("administration on %s", self.admin_address)
+        return server
+
+    async def _follow(self) -> None:
+        if self._settings.poll_seconds:
+            await self._lifecycle.follow(self._settings.poll_seconds)
+
     async def _listen(self, server: grpc.aio.Server) -> None:
         """Open the port, last of all: it accepts connections at once, even before `start`."""
-        address = self._settings.grpc_address
-        try:
-            port = server.add_insecure_port(address)
-        except RuntimeError as error:
-            why = "is in use or cannot be bound; stop what uses it, or choose another"
-            raise StartupError(f"--grpc-address {address}: {why}") from error
-        self.grpc_address = f"{address.rpartition(':')[0]}:{port}"
+        self.grpc_address = _bind(server, "--grpc-address", self._settings.grpc_address)
         await server.start()
 
     def _announce(self, seconds: float) -> None:
@@ -189,6 +219,16 @@ class Server:
         # Nobody who presses Ctrl-C has a load balancer to wait for.
         self._hurried = number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty()
         self._stop.set()
+
+
+def _bind(server: grpc.aio.Server, flag: str, address: str) -> str:
+    """Open a port; returns the address with the port that it is."""
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        why = "is in use or cannot be bound; stop what uses it, or choose another"
+        raise StartupError(f"{flag} {address}: {why}") from error
+    return f"{address.rpartition(':')[0]}:{port}"
 
 
 def _register_process_metrics(registry: CollectorRegistry, models: Registry) -> None:

@@ -36,8 +36,11 @@ class Settings(BaseSettings):
 
     config: Path | None = Field(None, description="TOML file with settings, named like the flags with underscores")
     model_repository: Path = Field(Path("model_repository"), description="folder of NAME/VERSION bundles")
+    serve_versions: str = Field("all", description="all, how many of the highest of each model, or NAME/VERSION,...")
+    poll_seconds: float = Field(0, ge=0, description="how often to look for other versions to serve; 0: never")
     default_model: str = Field("", description="model of requests that name neither a model nor languages")
     grpc_address: Address = Field("127.0.0.1:50051", description="HOST:PORT for gRPC; port 0 takes any free one")
+    admin_address: Address | Literal[""] = Field("", description="HOST:PORT for AdminService; empty: not served")
     http_address: Address = Field("127.0.0.1:8080", description="HOST:PORT for /metrics, /healthz and /readyz")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run; cuda never falls back")
     precision: Literal["auto", "fp32", "int8"] = Field("auto", description="auto: int8 on a CPU, where a model has it")

@@ -26,11 +26,13 @@ CODES = {
     "version_not_found": StatusCode.NOT_FOUND,
     "language_pair_not_found": StatusCode.NOT_FOUND,
     "unsupported_option": StatusCode.FAILED_PRECONDITION,
+    "model_refused": StatusCode.FAILED_PRECONDITION,
     "queue_full": StatusCode.RESOURCE_EXHAUSTED,
     "deadline_unmeetable": StatusCode.RESOURCE_EXHAUSTED,
     "client_limit": StatusCode.RESOURCE_EXHAUSTED,
     "unavailable": StatusCode.UNAVAILABLE,
     "draining": StatusCode.UNAVAILABLE,
+    "model_not_ready": StatusCode.UNAVAILABLE,
     "deadline_exceeded": StatusCode.DEADLINE_EXCEEDED,
     "internal": StatusCode.INTERNAL,
 }

@@ -13,6 +13,7 @@ from service.call import Call, check_key
 from service.delivery import Delivery
 from service.limits import EdgeLimits
 from service.metrics import Metrics
+from service.model import Model
 from service.options import Ids
 from service.registry import Registry
 from service.replies import delta, model_ref, translate_response
@@ -49,15 +50,23 @@ class Translator:
             call.request_id = check_key(message.request_id)
         model = resolve(self.registry, message.model, message.source_language, message.target_language)
         call.model = f"{model.name}/{model.version}"
+        model.users += 1
+        try:
+            translation = await self._read(message, model, call, streams, forced)
+        except BaseException:
+            model.users -= 1
+            raise
+        for request in translation.requests:
+            request.deadline = call.deadline
+            request.priority = message.priority if message.HasField("priority") else call.priority
+        return translation
 
+    async def _read(self, message: Message, model: Model, call: Call, streams: bool, forced: Ids | None) -> Translation:
         def read() -> Translation:
             return Translation(message, model, self.limits, streams, forced)
 
         translation = await self._aside(call, read) if is_heavy(message) else read()
         self.shares.take(call.client, translation.source_tokens)
-        for request in translation.requests:
-            request.deadline = call.deadline
-            request.priority = message.priority if message.HasField("priority") else call.priority
         return translation
 
     async def translate(
@@ -118,7 +127,8 @@ class Translator:
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
     def _count(self, translation: Translation) -> None:
-        """Count requests once they have left the engine, however they did."""
+        """Let the model go, and count requests once they have left the engine, however they did."""
+        translation.model.users -= 1
         for request in translation.requests:
             if request.finish_reason is not None:  # none where the waiting line refused it
                 self.metrics.request_finished(translation.model, request.finish_reason)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
-from service.errors import EmptySource, InvalidRequest, SourceTooLong, VersionNotFound, quoted
+from service.errors import EmptySource, InvalidRequest, SourceTooLong
 from service.limits import EdgeLimits, check_size
 from service.model import Model
 from service.registry import Registry
@@ -44,10 +44,9 @@ def resolve(registry: Registry, ref: model_pb2.ModelRef, source_language: str, t
             if version < 1:
                 raise InvalidRequest.field("model.version", f"is {version}, versions count from 1")
         case "alias":
-            raise VersionNotFound(
-                f"model {quoted(ref.name)} has no alias {quoted(ref.alias)}: this server has no aliases"
-            )
-    return registry.find(ref.name, version, source_language, target_language)
+            if not ref.alias:
+                raise InvalidRequest.field("model.alias", "is empty")
+    return registry.find(ref.name, version, source_language, target_language, ref.alias)
 
 
 def read_text_options(request: translation_pb2.TranslateRequest, model: Model, limits: EdgeLimits) -> TextOptions:

@@ -1,0 +1,122 @@
+"""Versions come into service and leave it, one at a time, without losing a call."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from service.bundle import Bundle
+from service.errors import ModelRefused, StartupError
+from service.memory import LOADED, available_bytes
+from service.model import Model
+from service.registry import Registry, State, Status
+from service.repository import Repository, Version
+
+log = logging.getLogger("service.lifecycle")
+LOOK_SECONDS = 0.02  # between looks at whether a version that leaves is still in use
+
+
+class Lifecycle:
+    """Load and unload versions of a repository while a server runs."""
+
+    def __init__(self, repository: Repository, registry: Registry, make: Callable[[Bundle], Model]) -> None:
+        """Take what makes a model of a bundle: it verifies, warms up and replays golden translations."""
+        self._repository, self._registry, self._make = repository, registry, make
+        self._turn = asyncio.Lock()  # memory and cores are for one at a time
+
+    def start(self) -> None:
+        """Load all versions that are wanted, before anything is served.
+
+        Raises:
+            StartupError: one of them must not be served, or there is none.
+        """
+        for version in self._repository.wanted():
+            self._registry.add(self._make(self._repository.read(version)))
+
+    async def load(self, version: Version) -> Status:
+        """Bring a version into service; one that is there already stays as it is.
+
+        Raises:
+            VersionNotFound: the repository has no such version.
+            ModelRefused: it must not be served; what was served goes on.
+        """
+        async with self._turn:
+            if self._status(version) is not State.AVAILABLE:
+                bundle = await asyncio.to_thread(self._read, version)
+                self._registry.statuses[version] = Status(State.LOADING)
+                try:
+                    self._registry.add(await asyncio.to_thread(self._make, bundle))
+                except Exception as error:
+                    self._end(version, str(error))
+                    log.exception("version %d of %s is refused", version[1], version[0])
+                    raise ModelRefused(f"version {version[1]} of {version[0]!r} is not served: {error}") from error
+            return self._registry.statuses[version]
+
+    async def unload(self, version: Version) -> Status:
+        """Take a version out of service: it finishes what it has, and is let go.
+
+        Raises:
+            VersionNotFound: it is not loaded.
+        """
+        async with self._turn:
+            model = self._registry.loaded(version)
+            self._registry.remove(model)
+            log.info("unloading version %d of %s", version[1], version[0])
+            while model.users or model.engine.scheduler.busy:  # noqa: ASYNC110, an event would cost each request
+                await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.to_thread(model.engine.close)
+            return self._end(version, "unloaded")
+
+    async def follow(self, seconds: float) -> None:
+        """Look every so many seconds which versions are wanted, and serve these; never returns.
+
+        What is wanted no more is unloaded once all that is wanted of its name is served. A version that was refused is
+        tried again when it is put there anew.
+        """
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await self._follow(await asyncio.to_thread(self._repository.wanted))
+            except StartupError as error:
+                log.error("the model repository is left as it was: %s", error)
+
+    async def _follow(self, wanted: list[Version]) -> None:
+        for version, status in list(self._registry.statuses.items()):
+            if version not in wanted and status.state is State.END:
+                del self._registry.statuses[version]
+        for version in wanted:
+            if version not in self._registry.statuses:
+                try:
+                    await self.load(version)
+                except ModelRefused as error:
+                    log.error("%s", error)
+        served = {(model.name, model.version) for model in self._registry.models}
+        missing = {name for name, number in wanted if (name, number) not in served}
+        for name, number in sorted(served - set(wanted)):
+            if name not in missing:
+                await self.unload((name, number))
+
+    def newest(self, name: str) -> int:
+        """Return the highest version of a model in the repository; 0: there is none."""
+        return max(self._repository.found().get(name, [0]))
+
+    def _read(self, version: Version) -> Bundle:
+        try:
+            bundle = self._repository.read(version)
+        except StartupError as error:
+            self._end(version, str(error))
+            raise ModelRefused(f"version {version[1]} of {version[0]!r} is not served: {error}") from error
+        need = LOADED * sum(file.bytes for file in bundle.manifest.files.values())
+        left = available_bytes()
+        if left is not None and need > left:
+            why = f"it takes about {need >> 20} MiB of memory, and {left >> 20} MiB are left"
+            self._end(version, why)
+            raise ModelRefused(f"version {version[1]} of {version[0]!r} is not loaded: {why}; unload another first")
+        return bundle
+
+    def _status(self, version: Version) -> State | None:
+        status = self._registry.statuses.get(version)
+        return status.state if status else None
+
+    def _end(self, version: Version, why: str) -> Status:
+        self._registry.statuses[version] = Status(State.END, why)
+        return self._registry.statuses[version]

@@ -1,0 +1,203 @@
+"""Versions come and go while the server serves, a bad one never does, and no call notices."""
+
+import json
+import re
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from seq2serve import Client, VersionNotFound
+from seq2serve.v1 import admin_pb2, admin_pb2_grpc, model_pb2, model_pb2_grpc
+from tests.eventually import eventually
+from tests.server_process import ROOT, ServerProcess
+
+Alias, Stub = model_pb2.ModelAlias, admin_pb2_grpc.AdminServiceStub
+AVAILABLE, END = model_pb2.MODEL_STATE_AVAILABLE, model_pb2.MODEL_STATE_END
+
+
+def put(repository: Path, version: int, broken: bool = False) -> None:
+    """Put a version into a repository in one step, as an export does; a broken one has another golden translation."""
+    hidden = repository / "en-de" / f".{version}"
+    shutil.copytree(ROOT / "model_repository" / "en-de" / "1", hidden)
+    if broken:
+        manifest = json.loads((hidden / "manifest.json").read_text())
+        for output in manifest["golden"][0]["outputs"].values():
+            output["ids"] = output["ids"][::-1]
+        (hidden / "manifest.json").write_text(json.dumps(manifest))
+    hidden.rename(repository / "en-de" / str(version))
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Make a repository with version 1."""
+    (tmp_path / "en-de").mkdir()
+    put(tmp_path, 1)
+    return tmp_path
+
+
+@contextmanager
+def administered(repository: Path) -> Iterator[tuple[ServerProcess, Stub]]:
+    """Start a server, and open a stub to administer it."""
+    with ServerProcess("--model-repository", str(repository), "--admin-address", "127.0.0.1:0") as server:
+        found = re.search(r"administration on (\S+?)\"", server.log())
+        assert found
+        with grpc.insecure_channel(found[1]) as channel:
+            yield server, Stub(channel)
+
+
+def states(server: ServerProcess) -> dict[int, tuple[int, str]]:
+    """Return the states of all versions, and why they ended."""
+    with grpc.insecure_channel(server.address) as channel:
+        reply = model_pb2_grpc.ModelServiceStub(channel).GetModel(model_pb2.GetModelRequest())
+    return {status.version: (status.state, status.message) for status in reply.model.versions}
+
+
+def refusal(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str, str]:
+    """Return code, reason and message of a call that must fail."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    error = caught.value
+    return error.code(), str(dict(error.trailing_metadata())["seq2serve-reason"]), str(error.details())
+
+
+def load(stub: Stub, version: int, name: str = "en-de") -> model_pb2.VersionStatus:
+    """Load a version."""
+    return stub.LoadModel(admin_pb2.LoadModelRequest(name=name, version=version)).status
+
+
+def unload(stub: Stub, version: int) -> model_pb2.VersionStatus:
+    """Unload a version."""
+    return stub.UnloadModel(admin_pb2.UnloadModelRequest(name="en-de", version=version)).status
+
+
+def test_versions_are_swapped_under_load_without_a_lost_call(repository: Path) -> None:
+    """Calls go on while a version is loaded and the old one leaves; what it had, it finishes."""
+    with administered(repository) as (server, stub), Client(server.address) as client:
+        stopped = threading.Event()
+        answered: Counter[int] = Counter()
+
+        def call(_: int) -> None:
+            while not stopped.is_set():
+                answered[client.translate("The bakery opens at six in the morning.").model.version] += 1
+
+        with ThreadPoolExecutor(8) as pool:
+            callers = [pool.submit(call, number) for number in range(8)]
+            try:
+                put(repository, 2)
+                assert load(stub, 0).version == 2  # the newest
+                before = answered[2]
+                assert eventually(lambda: answered[2] > before + 50)
+                assert unload(stub, 1) == model_pb2.VersionStatus(version=1, state=END, message="unloaded")
+                before = answered[2]
+                assert eventually(lambda: answered[2] > before + 50)
+            finally:
+                stopped.set()
+            for caller in callers:
+                caller.result()
+        assert answered[1]
+        with pytest.raises(VersionNotFound, match="no version 1; served: 2"):
+            client.translate("Hello.", model="en-de:1")
+        assert states(server) == {2: (AVAILABLE, ""), 1: (END, "unloaded")}
+        assert load(stub, 1).state == AVAILABLE  # and back
+        assert client.translate("Hello.", model="en-de:1").model.version == 1
+
+
+def test_a_bad_version_never_serves(repository: Path) -> None:
+    """A version whose golden translations come out otherwise, or whose files were changed, is refused by name."""
+    put(repository, 2, broken=True)
+    shutil.move(repository / "en-de" / "2", repository / ".aside")
+    with administered(repository) as (server, stub), Client(server.address) as client:
+        shutil.move(repository / ".aside", repository / "en-de" / "2")
+        code, reason, message = refusal(lambda: load(stub, 2))
+        assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "model_refused")
+        assert "golden sentence" in message
+        put(repository, 3)
+        with (repository / "en-de" / "3" / "weights.bin").open("r+b") as weights:
+            weights.write(b"\xff")
+        code, reason, message = refusal(lambda: load(stub, 3))
+        assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "model_refused")
+        assert "weights.bin" in message
+        found = states(server)
+        assert found[1] == (AVAILABLE, "")
+        assert [found[version][0] for version in (2, 3)] == [END, END]
+        assert "golden sentence" in found[2][1]
+        assert client.translate("Hello.").model.version == 1
+
+
+def test_what_is_not_there_is_not_found(repository: Path) -> None:
+    """Unknown names and versions, and names that lead elsewhere, are refused."""
+    with administered(repository) as (_, stub):
+        for name, version in (("en-de", 7), ("xx", 1), ("xx", 0), ("../en-de", 1), ("en-de/1/..", 1), ("", 1)):
+            code, reason, _ = refusal(lambda name=name, version=version: load(stub, version, name))  # type: ignore[misc]
+            assert (code, reason) == (grpc.StatusCode.NOT_FOUND, "version_not_found")
+        assert refusal(lambda: unload(stub, 2))[1] == "version_not_found"
+        assert refusal(lambda: unload(stub, 0))[1] == refusal(lambda: load(stub, -1))[1] == "invalid_option"
+
+
+def test_aliases_name_versions_and_share_out_requests(repository: Path) -> None:
+    """An alias is asked for by name, takes its share of the others, moves, and goes with its version."""
+    put(repository, 2)
+    with administered(repository) as (server, stub), Client(server.address) as client:
+
+        def set_alias(name: str, version: int, weight: float = 0.0) -> list[str]:
+            alias = Alias(alias=name, version=version, weight=weight)
+            reply = stub.SetAlias(admin_pb2.SetAliasRequest(name="en-de", alias=alias))
+            return [f"{alias.alias}={alias.version}" for alias in reply.aliases]
+
+        def answering(**over: Any) -> int:
+            return client.translate("Hello.", **over).model.version
+
+        assert answering() == 2
+        assert set_alias("stable", 1) == ["stable=1"]
+        assert answering() == answering(model="en-de:stable") == 1
+        assert set_alias("canary", 2, 0.5) == ["canary=2", "stable=1"]
+        assert {answering(model="en-de:canary") for _ in range(5)} == {2}
+        with ThreadPoolExecutor(16) as pool:
+            shares = Counter(pool.map(lambda _: answering(), range(400)))
+        assert 140 < shares[2] < 260
+        assert set(shares) == {1, 2}
+        model = client.models()[0]
+        assert model.aliases == {"canary": 2, "stable": 1}
+        assert refusal(lambda: set_alias("canary", 3))[1] == "version_not_found"
+        assert refusal(lambda: set_alias("other", 1, 0.6))[1] == "invalid_option"
+        unload(stub, 2)
+        assert answering() == 1
+        with pytest.raises(VersionNotFound, match="no alias 'canary'; there are: stable"):
+            answering(model="en-de:canary")
+        gone = stub.DeleteAlias(admin_pb2.DeleteAliasRequest(name="en-de", alias="stable"))
+        assert list(gone.aliases) == []
+        missing = admin_pb2.DeleteAliasRequest(name="en-de", alias="stable")
+        assert refusal(lambda: stub.DeleteAlias(missing))[1] == "version_not_found"
+
+
+def test_administration_is_not_on_the_data_port(repository: Path) -> None:
+    """Who can translate cannot administer."""
+    with administered(repository) as (server, _), grpc.insecure_channel(server.address) as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            Stub(channel).UnloadModel(admin_pb2.UnloadModelRequest(name="en-de", version=1))
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_the_repository_is_followed(repository: Path) -> None:
+    """A new version replaces the old one; a broken one does not, and one that is taken away leaves."""
+    policy = ("--serve-versions", "1", "--poll-seconds", "0.1")
+    with ServerProcess("--model-repository", str(repository), *policy) as server, Client(server.address) as client:
+        put(repository, 2)
+        assert eventually(lambda: states(server).get(1) == (END, "unloaded"), 60)
+        assert client.translate("Hello.").model.version == 2
+        put(repository, 3, broken=True)
+        assert eventually(lambda: states(server).get(3, (0, ""))[0] == END, 60)
+        assert client.translate("Hello.").model.version == 2
+        shutil.rmtree(repository / "en-de" / "3")
+        assert eventually(lambda: 3 not in states(server), 60)
+        put(repository, 3)
+        assert eventually(lambda: states(server).get(2) == (END, "unloaded"), 60)
+        assert client.translate("Hello.").model.version == 3
