@@ -18,7 +18,7 @@ from seq2serve import (
     Translation,
     Usage,
 )
-from seq2serve.v1 import model_pb2, options_pb2, translation_pb2
+from seq2serve.v1 import admin_pb2, model_pb2, options_pb2, translation_pb2
 
 ROOT = Path(__file__).parents[3] / "proto"
 FILES = sorted(ROOT.rglob("*.proto"))
@@ -61,7 +61,7 @@ def test_the_declarations_of_all_messages_were_looked_at() -> None:
         )
         + sum(1 + len(enum.values) for enum in file.enum_types_by_name.values())
         + sum(1 + len(service.methods) for service in file.services_by_name.values())
-        for file in (model_pb2.DESCRIPTOR, options_pb2.DESCRIPTOR, translation_pb2.DESCRIPTOR)
+        for file in (admin_pb2.DESCRIPTOR, model_pb2.DESCRIPTOR, options_pb2.DESCRIPTOR, translation_pb2.DESCRIPTOR)
     )
 
 
