@@ -71,14 +71,16 @@ def read_outputs(request: inference_pb2.ModelInferRequest) -> list[str]:
     """Return the names of what is asked for; what costs nothing where that is left open.
 
     Raises:
-        InvalidRequest: the model has no such output.
+        InvalidRequest: the model has no such output, or one is named twice.
     """
+    names: list[str] = []
     for index, tensor in enumerate(request.outputs):
-        if tensor.name not in OUTPUTS:
-            why = f"is {quoted(tensor.name)}, must be one of {', '.join(OUTPUTS)}"
+        if tensor.name not in OUTPUTS or tensor.name in names:
+            why = f"is {quoted(tensor.name)}, must be one of {', '.join(OUTPUTS)}, and each once"
             raise InvalidRequest.field(f"outputs[{index}].name", why)
         refuse_parameters(f"outputs[{index}].parameters", tensor)
-    return list(dict.fromkeys(tensor.name for tensor in request.outputs)) or FREE
+        names.append(tensor.name)
+    return names or FREE
 
 
 def write_outputs(reply: inference_pb2.ModelInferResponse, names: Sequence[str], replies: Sequence[Reply]) -> None:

@@ -105,6 +105,10 @@ CASES: dict[str, tuple[Any, StatusCode, str, str]] = {
         *(INVALID, "invalid_option", "inputs[0].parameters"),
     ),
     "output": (request(b"a", outputs=[Output(name="logits")]), INVALID, "invalid_option", "outputs[0].name"),
+    "output twice": (
+        request(b"a", outputs=[Output(name="score"), Output(name="score")]),
+        *(INVALID, "invalid_option", "outputs[1].name"),
+    ),
     "parameter of an output": (
         request(b"a", outputs=[Output(name="score", parameters={"binary_data": Parameter(bool_param=True)})]),
         *(INVALID, "invalid_option", "outputs[0].parameters"),
@@ -239,6 +243,20 @@ def test_drained_stream_answers_what_was_read() -> None:
         check(refused(lambda: next(replies)), StatusCode.UNAVAILABLE, "draining")
         held.set()
         assert server.process.wait(60) == 0
+
+
+def test_draining_server_is_alive_and_not_ready() -> None:
+    """Probes of the protocol see what gRPC health sees, while the server still answers."""
+    with ServerProcess("--drain-delay", "10") as server, grpc.insecure_channel(server.address) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        assert stub.ModelReady(service_pb2.ModelReadyRequest(name="en-de")).ready
+        server.process.send_signal(signal.SIGTERM)
+        while stub.ServerReady(service_pb2.ServerReadyRequest()).ready:
+            assert server.process.poll() is None
+        assert not stub.ModelReady(service_pb2.ModelReadyRequest(name="en-de")).ready
+        assert stub.ServerLive(service_pb2.ServerLiveRequest()).live
+        assert texts_of(stub.ModelInfer(request(b"Hello.")))
+        server.stop(signal.SIGKILL)
 
 
 def test_calls_are_counted_and_logged_with_their_model() -> None:
