@@ -61,7 +61,14 @@ class Translator:
         Raises:
             ServiceError: it was refused, or failed.
         """
-        translation = await self.accept(message, call, forced=forced)
+        return await self.finish(await self.accept(message, call, forced=forced), call, room)
+
+    async def finish(self, translation: Translation, call: Call, room: Room | None = None) -> Reply:
+        """Translate what was accepted.
+
+        Raises:
+            ServiceError: it was refused, or failed.
+        """
         try:
             await translation.complete(self.delivery, room)
         finally:

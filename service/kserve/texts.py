@@ -9,6 +9,7 @@ from service.call import Call
 from service.errors import FieldViolation, ServiceError
 from service.kserve.tensors import TEXT_INPUT
 from service.room import Room
+from service.translation import Translation
 from service.translator import Message, Reply, Translator
 
 
@@ -17,37 +18,41 @@ class Texts:
 
     def __init__(self, translator: Translator) -> None:
         places = translator.limits.places
-        self._translator, self._room, self._unanswered = translator, Room(places), asyncio.Semaphore(places)
+        self._translator, self._room = translator, Room(places)
+        self._turn = asyncio.Lock()  # for one request of a stream after the other
+        self._unanswered = asyncio.Semaphore(places)
 
     async def translate(self, messages: Sequence[Message], call: Call) -> list[Reply]:
-        """Translate all, in their order.
+        """Translate all, in their order; nothing begins before all are accepted.
 
         Raises:
             ServiceError: one was refused, or failed, and the others are given up; names its place.
         """
-
-        async def run(index: int) -> Reply:
-            own = call
-            if len(messages) > 1:
-                request_id = f"{call.request_id}-{index}"
-                own = replace(call, request_id=request_id, started_at=time.monotonic(), stages={})
-            try:
-                return await self._translator.translate(messages[index], own, room=self._room)
-            except ServiceError as error:
-                _place(error, index)
-                raise
-
         try:
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as group, self._turn:  # which ends once all are under way
                 tasks = []
-                for index in range(len(messages)):
+                for index, translation in enumerate(await self._accept(messages, call)):
                     await self._unanswered.acquire()
-                    tasks.append(group.create_task(run(index)))
+                    own = call
+                    if len(messages) > 1:
+                        request_id = f"{call.request_id}-{index}"
+                        own = replace(call, request_id=request_id, started_at=time.monotonic(), stages={})
+                    tasks.append(group.create_task(self._translator.finish(translation, own, self._room)))
                     tasks[-1].add_done_callback(lambda _: self._unanswered.release())
-                    await asyncio.sleep(0)  # other calls are read in between
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
         return [task.result() for task in tasks]
+
+    async def _accept(self, messages: Sequence[Message], call: Call) -> list[Translation]:
+        accepted = []
+        for index, message in enumerate(messages):
+            try:
+                accepted.append(await self._translator.accept(message, call))
+            except ServiceError as error:
+                _place(error, index)
+                raise
+            await asyncio.sleep(0)  # other calls are read in between
+        return accepted
 
 
 def _place(error: ServiceError, index: int) -> None:

@@ -6,6 +6,7 @@ The messages are those of tritonclient's wheel, not the server's.
 import signal
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.metrics import scrape
 from seq2serve import Client
+from seq2serve.v1 import translation_pb2, translation_pb2_grpc
 from tests.integration.test_errors import check, refused
 from tests.server_process import ServerProcess
 
@@ -185,10 +187,34 @@ def test_bytes_that_do_not_parse(channel: grpc.Channel) -> None:
     check(refused(lambda: next(replies)), INVALID, "malformed_request")
 
 
-def test_one_bad_text_gives_up_the_others(stub: Any, cancels: Callable[[Callable[[], object]], None]) -> None:
-    """The call fails with that text's reason, and nothing of it runs on."""
-    asked = request(*[GARDEN] * 40, b" ", *[GARDEN] * 40, parameters={"min_length": Parameter(int64_param=35)})
-    cancels(lambda: check(refused(lambda: stub.ModelInfer(asked)), INVALID, "empty_source"))
+def finished(server: ServerProcess) -> float:
+    """Return how many texts have left the engine."""
+    counts = scrape(server.http)
+    return sum(count for name, count in counts.items() if name.startswith("seq2serve_requests_finished_total"))
+
+
+def test_nothing_begins_before_every_text_is_accepted(stub: Any, server: ServerProcess) -> None:
+    """A call that cannot succeed costs the engine nothing."""
+    before = finished(server)
+    check(refused(lambda: stub.ModelInfer(request(*[GARDEN] * 500, b" "))), INVALID, "empty_source")
+    assert finished(server) == before
+
+
+def test_text_that_fails_gives_up_the_others() -> None:
+    """A call that is refused room for one of its texts fails, and the rest of it is not translated."""
+    with (
+        ServerProcess("--slots", "2", "--queue-limit", "4") as narrow,
+        grpc.insecure_channel(narrow.address) as channel,
+    ):
+        many = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer.future(request(*[GARDEN] * 1000))
+        translation = translation_pb2_grpc.TranslationServiceStub(channel)
+        crowd = []
+        while not many.done():
+            crowd.append(translation.Translate.future(translation_pb2.TranslateRequest(text=GARDEN.decode())))
+            time.sleep(0.001)
+        check(refused(many.result), StatusCode.RESOURCE_EXHAUSTED, "queue_full")
+        answered = sum(one.exception() is None for one in crowd)
+        assert finished(narrow) < answered + 1000
 
 
 def test_cancelled_call_frees_its_slots(
