@@ -3,8 +3,9 @@
 It brings descriptors of its own for the package `inference`; this process must not import the server's.
 """
 
+import asyncio
 import queue
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import numpy
@@ -164,3 +165,21 @@ def test_stream_answers_in_order_and_survives_a_bad_request(inference: Any, clie
     for (result, error), texts in zip(found, (batches[0], batches[2], batches[3]), strict=True):
         assert error is None
         assert texts_of(result) == [reply.text for reply in ours(client, texts)]
+
+
+def test_its_asyncio_client(server: ServerProcess, client: Client) -> None:
+    """The other half of the wheel works alike, alone and in a stream."""
+    aio = pytest.importorskip("tritonclient.grpc.aio")
+
+    async def call() -> list[list[str]]:
+        async def requests() -> AsyncIterator[dict[str, Any]]:
+            for text in TEXTS:
+                yield {"model_name": MODEL, "inputs": [tensor([text])]}
+
+        async with aio.InferenceServerClient(server.address) as inference:
+            alone = await inference.infer(MODEL, [tensor(TEXTS)])
+            streamed = [result async for result, _ in inference.stream_infer(requests())]
+            return [texts_of(alone), [text for result in streamed for text in texts_of(result)]]
+
+    expected = [reply.text for reply in ours(client, TEXTS)]
+    assert asyncio.run(call()) == [expected, expected]
