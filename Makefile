@@ -9,7 +9,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 TORCH := torch==2.13.0
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
 	--python-version 3.11 --no-header --no-annotate --no-emit-index-url
-STUBS := client/seq2serve/v1
+STUBS := client/seq2serve/v1 service/kserve/stubs
+PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc
 
 .PHONY: help serve test check bench proto lock wheel clean
 .DEFAULT_GOAL := help
@@ -29,20 +30,21 @@ check: $(VENV)/.dev ## lint, types, import contracts, generated stubs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@rm -rf $(VENV)/stubs
-	@$(MAKE) --no-print-directory proto STUB_ROOT=$(VENV)/stubs
-	@diff -r -x __init__.py -x __pycache__ $(VENV)/stubs/seq2serve/v1 $(STUBS) || \
-		{ echo "$(STUBS) is not what the .proto files say: run make proto" >&2; exit 1; }
+	@$(MAKE) --no-print-directory proto STUB_ROOT=$(VENV)/stubs/client SERVER_STUB_ROOT=$(VENV)/stubs
+	@for stubs in $(STUBS); do diff -r -x __init__.py -x __pycache__ $(VENV)/stubs/$$stubs $$stubs || \
+		{ echo "$$stubs is not what the .proto files say: run make proto" >&2; exit 1; }; done
 
 bench: $(VENV)/.dev ## compare with what could be run instead; FILE has the sentences, ARGS go to benchmarks.compare
 	@test -n "$(FILE)" || { echo "make bench FILE=sentences.txt [ARGS='--runs 5']: name a file, a sentence a line" >&2; exit 1; }
 	@$(BIN)/python -m benchmarks.compare $(FILE) $(ARGS)
 
 STUB_ROOT ?= client
+SERVER_STUB_ROOT ?= .
+outputs = --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1)
 proto: $(VENV)/.dev ## generate the stubs from the .proto files
-	@mkdir -p $(STUB_ROOT)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto --python_out=$(STUB_ROOT) \
-		--pyi_out=$(STUB_ROOT) --grpc_python_out=$(STUB_ROOT) --mypy_grpc_out=quiet:$(STUB_ROOT) \
-		proto/seq2serve/v1/*.proto
+	@mkdir -p $(STUB_ROOT) $(SERVER_STUB_ROOT)
+	@$(PROTOC) -Iproto $(call outputs,$(STUB_ROOT)) proto/seq2serve/v1/*.proto
+	@$(PROTOC) -Iservice/kserve/stubs=proto/inference $(call outputs,$(SERVER_STUB_ROOT)) proto/inference/*.proto
 
 lock: $(VENV)/.python ## choose new exact versions within the bounds of pyproject.toml
 	@$(PIP) uv

@@ -27,6 +27,8 @@ access: FilteringBoundLogger = structlog.get_logger()
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 MAX_KEY = 128
+KSERVE = "/inference.GRPCInferenceService"
+LOGGED = ("/seq2serve.", f"{KSERVE}/ModelInfer", f"{KSERVE}/ModelStreamInfer")  # calls that do work
 
 
 @dataclass
@@ -176,8 +178,8 @@ def _error_trailers(call: Call, error: ServiceError) -> tuple[tuple[str, str | b
 
 
 def _write_access_log(call: Call, code: grpc.StatusCode, seconds: float) -> None:
-    # Health probes and reflection come every second and say nothing: they are there for who looks closer.
-    level = logging.INFO if call.method.startswith("/seq2serve.") else logging.DEBUG
+    # Probes and reflection come every second and say nothing: they are there for who looks closer.
+    level = logging.INFO if call.method.startswith(LOGGED) else logging.DEBUG
     if not access.is_enabled_for(level):
         return
     stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}

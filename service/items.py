@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from seq2serve.v1 import translation_pb2
 from service.call import Call, check_key
-from service.errors import Draining, InternalError, InvalidRequest, ServiceError
+from service.draining import read_until_drained
+from service.errors import InternalError, InvalidRequest, ServiceError
 from service.replies import duration
 from service.room import Room
 from service.status import CODES
@@ -102,22 +103,14 @@ async def translate_bulk(
             index += 1
             await items.admit()
 
-    async def read_until_drained() -> None:
-        reading, stopping = asyncio.create_task(read()), asyncio.create_task(draining.wait())
+    async def read_and_answer() -> None:
         try:
-            await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await read_until_drained(read, draining)
         finally:
-            reading.cancel()  # which what has ended does not notice
-            stopping.cancel()
-            (failed,) = await asyncio.gather(reading, return_exceptions=True)
-        if running:
-            await asyncio.wait(running)
-        if isinstance(failed, asyncio.CancelledError) and draining.is_set():
-            raise Draining("the server is shutting down: send what was not answered to another replica")
-        if failed:
-            raise failed
+            if running:
+                await asyncio.wait(running)
 
-    reader = asyncio.create_task(read_until_drained())
+    reader = asyncio.create_task(read_and_answer())
     reader.add_done_callback(lambda _: results.put_nowait(None))
     try:
         while (result := await results.get()) is not None:

@@ -61,7 +61,7 @@ class Lifecycle:
             model = self._registry.loaded(version)
             self._registry.remove(model)
             log.info("unloading version %d of %s", version[1], version[0])
-            while model.users or model.engine.scheduler.busy:  # noqa: ASYNC110, an event would cost each request
+            while model.readers or model.users or model.engine.scheduler.busy:  # noqa: ASYNC110, an event would cost each request
                 await asyncio.sleep(LOOK_SECONDS)
             await asyncio.to_thread(model.engine.close)
             return self._end(version, "unloaded")

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from weakref import WeakSet
 
 import numpy
 
@@ -57,7 +58,8 @@ class Model:
                 a golden translation differs.
         """
         started = time.monotonic()
-        self.users = 0  # translations that will still need it, or do
+        self.readers = 0  # calls that make a translation for it
+        self.users: WeakSet[object] = WeakSet()  # translations that are not done, unless they were given up
         self.bundle = bundle
         self.manifest = bundle.manifest
         self.name, self.version = bundle.manifest.name, bundle.version

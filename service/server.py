@@ -21,6 +21,8 @@ from service.cpu import available_cpus
 from service.delivery import Delivery
 from service.errors import StartupError
 from service.health import Health
+from service.kserve import servicer as kserve
+from service.kserve.stubs import inference_pb2_grpc
 from service.lifecycle import Lifecycle
 from service.limits import EdgeLimits
 from service.metrics import EngineCollector, Metrics
@@ -61,7 +63,8 @@ class Server:
         self._stop = asyncio.Event()
         self._draining = asyncio.Event()
         self._hurried = False
-        self._health = Health(SERVICES)
+        self._services = (*SERVICES, kserve.SERVICE) if settings.kserve else SERVICES
+        self._health = Health(self._services)
         self.grpc_address = self.http_address = self.admin_address = ""
 
     async def run(self) -> int:
@@ -129,9 +132,13 @@ class Server:
         translation = TranslationServicer(translator, self._draining)
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(translation, server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self._registry, limits), server)
+        if settings.kserve:
+            inference = kserve.InferenceServicer(translator, self._health, self._draining)
+            inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(inference, server)
         self._health.register(server)
         if settings.reflection:
-            reflection.enable_server_reflection((*SERVICES, reflection.SERVICE_NAME, "grpc.health.v1.Health"), server)
+            names = (*self._services, reflection.SERVICE_NAME, "grpc.health.v1.Health")
+            reflection.enable_server_reflection(names, server)
         return server
 
     def _check_default(self) -> None:

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     max_text_bytes: int = Field(65_536, ge=1, description="longest text of a request, in bytes of UTF-8")
     max_batch_items: int = Field(1024, ge=1, description="most items of a TranslateBatch")
     max_glossary_terms: int = Field(1000, ge=0, description="most glossary terms of a request")
+    kserve: bool = Field(True, description="answer the Open Inference Protocol of KServe and Triton")
     reflection: bool = Field(True, description="answer gRPC reflection")
     drain_delay: float = Field(4.0, ge=0, description="seconds to go on serving after SIGTERM, once not ready")
     drain_grace: float = Field(30.0, ge=0, description="seconds that requests in flight then have to finish")

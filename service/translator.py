@@ -50,12 +50,12 @@ class Translator:
             call.request_id = check_key(message.request_id)
         model = resolve(self.registry, message.model, message.source_language, message.target_language)
         call.model = f"{model.name}/{model.version}"
-        model.users += 1
+        model.readers += 1
         try:
             translation = await self._read(message, model, call, streams, forced)
-        except BaseException:
-            model.users -= 1
-            raise
+            model.users.add(translation)
+        finally:
+            model.readers -= 1
         for request in translation.requests:
             request.deadline = call.deadline
             request.priority = message.priority if message.HasField("priority") else call.priority
@@ -77,7 +77,14 @@ class Translator:
         Raises:
             ServiceError: it was refused, or failed.
         """
-        translation = await self.accept(message, call, forced=forced)
+        return await self.finish(await self.accept(message, call, forced=forced), call, room)
+
+    async def finish(self, translation: Translation, call: Call, room: Room | None = None) -> Reply:
+        """Translate what was accepted.
+
+        Raises:
+            ServiceError: it was refused, or failed.
+        """
         try:
             await translation.complete(self.delivery, room)
         finally:
@@ -128,7 +135,7 @@ class Translator:
 
     def _count(self, translation: Translation) -> None:
         """Let the model go, and count requests once they have left the engine, however they did."""
-        translation.model.users -= 1
+        translation.model.users.discard(translation)
         for request in translation.requests:
             if request.finish_reason is not None:  # none where the waiting line refused it
                 self.metrics.request_finished(translation.model, request.finish_reason)

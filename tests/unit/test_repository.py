@@ -15,6 +15,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PYPROJECT["dependency-groups"]
 LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("server", "test", "dev")}
 MOST_LINES = 400
+STUBS = ("client/seq2serve/v1", "service/kserve/stubs")  # generated
 # In pieces, so that this file passes its own test.
 INDEX_HOSTS = ["py" + "pi.org", "python" + "hosted.org", "download.py" + "torch.org"]
 PIN = re.compile(r"(?P<requirement>[\w.-]+==[^\s;]+(?: ; [^\\]+)?) \\")
@@ -50,8 +51,7 @@ def locked(name: str) -> list[Requirement]:
 
 def test_no_file_is_long() -> None:
     """No Python file but the generated stubs is longer than 400 lines."""
-    stubs = ROOT / "client" / "seq2serve" / "v1"
-    written = [file for file in tracked(".py") if not file.is_relative_to(stubs)]
+    written = [file for file in tracked(".py") if not any(file.is_relative_to(ROOT / stubs) for stubs in STUBS)]
 
     lengths = {str(file.relative_to(ROOT)): len(file.read_bytes().splitlines()) for file in written}
 

@@ -1,0 +1,68 @@
+"""Many texts that succeed or fail together."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from service.call import Call
+from service.errors import FieldViolation, ServiceError
+from service.kserve.tensors import TEXT_INPUT
+from service.room import Room
+from service.translation import Translation
+from service.translator import Message, Reply, Translator
+
+
+class Texts:
+    """Translate the texts of one call, as many at a time as there is room for."""
+
+    def __init__(self, translator: Translator) -> None:
+        places = translator.limits.places
+        self._translator, self._room = translator, Room(places)
+        self._turn = asyncio.Lock()  # for one request of a stream after the other
+        self._unanswered = asyncio.Semaphore(places)
+
+    async def translate(self, messages: Sequence[Message], call: Call) -> list[Reply]:
+        """Translate all, in their order; nothing begins before all are accepted.
+
+        Raises:
+            ServiceError: one was refused, or failed, and the others are given up; names its place.
+        """
+        try:
+            async with asyncio.TaskGroup() as group, self._turn:  # which ends once all are under way
+                tasks = []
+                for index, translation in enumerate(await self._accept(messages, call)):
+                    await self._unanswered.acquire()
+                    own = call
+                    if len(messages) > 1:
+                        request_id = f"{call.request_id}-{index}"
+                        own = replace(call, request_id=request_id, started_at=time.monotonic(), stages={})
+                    tasks.append(group.create_task(self._translator.finish(translation, own, self._room)))
+                    tasks[-1].add_done_callback(lambda _: self._unanswered.release())
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def _accept(self, messages: Sequence[Message], call: Call) -> list[Translation]:
+        accepted = []
+        for index, message in enumerate(messages):
+            try:
+                accepted.append(await self._translator.accept(message, call))
+            except ServiceError as error:
+                _place(error, index)
+                raise
+            await asyncio.sleep(0)  # other calls are read in between
+        return accepted
+
+
+def _place(error: ServiceError, index: int) -> None:
+    """Name the fields at fault as this protocol does."""
+    if error.violations:
+        found = [FieldViolation(_field(one.field, index), one.description) for one in error.violations]
+        error.violations = tuple(found)
+        error.message = "; ".join(f"{one.field}: {one.description}" for one in found)
+
+
+def _field(name: str, index: int) -> str:
+    part, _, rest = name.partition(".")
+    return f"parameters.{rest}" if part in ("options", "input") else f"{TEXT_INPUT}[{index}]"
