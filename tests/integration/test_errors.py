@@ -225,8 +225,8 @@ def check(error: grpc.RpcError, code: StatusCode, reason: str) -> list[str]:
     assert status.details[0].Unpack(info)
     assert (info.reason, info.domain) == (reason.upper(), "seq2serve")
     assert status.code == code.value[0]
-    if len(status.details) > 1:
-        assert status.details[1].Unpack(fields)
+    for detail in status.details[1:]:
+        assert detail.Unpack(fields) or detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR)
     return [violation.field for violation in fields.field_violations]
 
 
