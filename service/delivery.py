@@ -2,10 +2,12 @@
 
 import asyncio
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
-from service.engine import Engine
 from service.errors import DeadlineExceeded
+from service.model import Model
 from service.request import Request
 
 
@@ -20,8 +22,8 @@ class Delivery:
         """Notify of requests on the event loop; called by engines, from their threads."""
         self._loop.call_soon_threadsafe(_notify, requests)
 
-    async def complete(self, engine: Engine, request: Request, news: asyncio.Event | None = None) -> None:
-        """Hand a request to an engine and wait until it has ended; `news` is set whenever more of it is certain.
+    async def complete(self, model: Model, request: Request, news: asyncio.Event | None = None) -> None:
+        """Hand a request to its model's engine and wait until it has ended; `news` is set whenever more is certain.
 
         When the waiting task is cancelled (the client hung up, or its deadline passed), so is the request.
 
@@ -31,21 +33,32 @@ class Delivery:
         """
         done: asyncio.Future[None] = self._loop.create_future()
         request.notify = partial(_tell, done, news)
-        request.deadline = min(request.deadline, self._loop.time() + self._patience)
-        engine.submit(request)
-        try:
-            # gRPC ends calls at the deadlines of clients, but knows nothing of the server's.
-            async with asyncio.timeout_at(request.deadline if request.deadline < math.inf else None):
+        async with self.in_time(request):
+            model.engine.submit(request)
+            try:
                 await done
-        except asyncio.CancelledError:
-            engine.cancel(request)
-            raise
-        except TimeoutError:
-            engine.cancel(request)
-            why = "was not done in time: allow more time, or send it when there is less to do"
-            raise DeadlineExceeded(f"a request of {len(request.source_ids)} source pieces {why}") from None
+            except asyncio.CancelledError:
+                model.engine.cancel(request)
+                raise
         if request.error is not None:
             raise request.error
+
+    @asynccontextmanager
+    async def in_time(self, request: Request) -> AsyncIterator[None]:
+        """Bound a block by a request's deadline, which is the server's where it has none.
+
+        gRPC ends calls at the deadlines of clients, but knows nothing of the server's.
+
+        Raises:
+            DeadlineExceeded: the time is over.
+        """
+        request.deadline = min(request.deadline, self._loop.time() + self._patience)
+        try:
+            async with asyncio.timeout_at(request.deadline if request.deadline < math.inf else None):
+                yield
+        except TimeoutError:
+            why = "was not done in time: allow more time, or send it when there is less to do"
+            raise DeadlineExceeded(f"a request of {len(request.source_ids)} source pieces {why}") from None
 
 
 def _notify(requests: list[Request]) -> None:

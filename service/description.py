@@ -86,7 +86,7 @@ def describe(model: Model, registry: Registry, limits: EdgeLimits) -> model_pb2.
             load_duration=duration(model.load_seconds),
             loaded_at=Timestamp(seconds=int(model.loaded_at)),
         ),
-        bundle_digest=manifest.digest(),
+        bundle_digest=model.digest,
         bundle_format_version=FORMAT_VERSION,
         parity=model_pb2.Parity(passed=True, sentences=min(len(manifest.golden), GOLDEN_REPLAYED)),
         training_scores=[

@@ -41,6 +41,9 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self._cache = Counter(
+            "seq2serve_cache_requests", "Requests to the cache, by what became of them.", ["outcome"], registry=registry
+        )
         self._finished = Counter(
             "seq2serve_requests_finished", "Requests that left the engine.", [*model, "reason"], registry=registry
         )
@@ -107,6 +110,10 @@ class Metrics:
         """Count a request that left the engine."""
         self._finished.labels(model.name, str(model.version), reason).inc()
 
+    def cache_asked(self, outcome: str) -> None:
+        """Count a request to the cache: hit, shared or miss."""
+        self._cache.labels(outcome).inc()
+
     def item_rejected(self, reason: str) -> None:
         """Count an item of a call that was refused or failed alone."""
         self._rejected.labels(reason).inc()
@@ -150,7 +157,7 @@ class EngineCollector(Collector):
         for model in self._models():
             architecture = f"{model.manifest.architecture.cell}-{model.manifest.architecture.attention}"
             labels = [model.name, str(model.version), model.provider, model.precision, architecture]
-            info.add_metric([*labels, model.manifest.digest()], 1)
+            info.add_metric([*labels, model.digest], 1)
         yield info
 
     def _counters(self) -> Iterator[Metric]:

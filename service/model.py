@@ -62,6 +62,7 @@ class Model:
         self.users: WeakSet[object] = WeakSet()  # translations that are not done, unless they were given up
         self.bundle = bundle
         self.manifest = bundle.manifest
+        self.digest = bundle.manifest.digest()
         self.name, self.version = bundle.manifest.name, bundle.version
         self.vocabulary = Vocabulary(bundle.file(self.manifest.vocabulary.file), self.manifest.vocabulary.size)
         self.source_lengths = lane_lengths(self.manifest.limits.max_source_tokens)

@@ -16,6 +16,7 @@ from seq2serve.v1 import admin_pb2_grpc, model_pb2, model_pb2_grpc, translation_
 from service import VERSION
 from service.admin import AdminServicer
 from service.bundle import Bundle
+from service.cache import Cache
 from service.call import EdgeInterceptor
 from service.cpu import available_cpus
 from service.delivery import Delivery
@@ -128,7 +129,8 @@ class Server:
             max(1, min(2 * settings.slots, settings.queue_limit // 2)),
         )
         shares = Shares(settings.client_tokens_per_second)
-        translator = Translator(self._registry, delivery, limits, metrics, shares)
+        cache = Cache(delivery, settings.cache_entries, metrics.cache_asked) if settings.cache_entries else None
+        translator = Translator(self._registry, cache or delivery, limits, metrics, shares)
         translation = TranslationServicer(translator, self._draining)
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(translation, server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self._registry, limits), server)

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     client_tokens_per_second: float = Field(
         0, ge=0, description="source pieces a second for each seq2serve-client; 0: no limit"
     )
+    cache_entries: int = Field(0, ge=0, description="answers to keep, for requests that come again; 0: none")
     max_beam_size: int = Field(12, ge=1, description="largest beam_size and num_hypotheses that a request may ask for")
     max_text_bytes: int = Field(65_536, ge=1, description="longest text of a request, in bytes of UTF-8")
     max_batch_items: int = Field(1024, ge=1, description="most items of a TranslateBatch")

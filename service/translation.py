@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from seq2serve.v1 import options_pb2, translation_pb2
+from service.cache import Cache
 from service.delivery import Delivery
 from service.limits import EdgeLimits
 from service.model import Model
@@ -108,7 +109,7 @@ class Translation:
         sampling = self.requests[0].options.sampling
         return sampling.seed if sampling else None
 
-    async def complete(self, delivery: Delivery, room: Room | None = None) -> None:
+    async def complete(self, delivery: Delivery | Cache, room: Room | None = None) -> None:
         """Translate all parts, as many at a time as there is room for; `room` is that of a call of many texts.
 
         Raises:
@@ -117,14 +118,14 @@ class Translation:
         if len(self.requests) == 1:
             request = self.requests[0]
             async with room.take(request.options.width) if room else nullcontext():
-                await delivery.complete(self.model.engine, request)
+                await delivery.complete(self.model, request)
             return
         async with self._running(delivery, asyncio.Event(), room) as tasks:
             await asyncio.gather(*tasks.values())
 
     @asynccontextmanager
     async def _running(
-        self, delivery: Delivery, news: asyncio.Event, room: Room | None = None
+        self, delivery: Delivery | Cache, news: asyncio.Event, room: Room | None = None
     ) -> AsyncIterator[dict[int, asyncio.Task[None]]]:
         """Run the parts as tasks, by their number, of which none is left on the way out.
 
@@ -135,7 +136,7 @@ class Translation:
         async def run(request: Request) -> None:
             try:
                 async with places.take(request.options.width):
-                    await delivery.complete(self.model.engine, request, news)
+                    await delivery.complete(self.model, request, news)
             finally:
                 news.set()
 
@@ -147,7 +148,7 @@ class Translation:
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
 
-    async def progress(self, delivery: Delivery) -> AsyncGenerator[Progress]:
+    async def progress(self, delivery: Delivery | Cache) -> AsyncGenerator[Progress]:
         """Translate all parts in the background, and tell of each, in document order, what becomes certain.
 
         The first progress is empty: as many parts as may be are in line then.

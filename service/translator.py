@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from seq2serve.v1 import translation_pb2
+from service.cache import Cache
 from service.call import Call, check_key
 from service.delivery import Delivery
 from service.limits import EdgeLimits
@@ -32,7 +33,7 @@ class Translator:
     """Translate messages with the loaded models."""
 
     registry: Registry
-    delivery: Delivery
+    delivery: Delivery | Cache
     limits: EdgeLimits
     metrics: Metrics
     shares: Shares

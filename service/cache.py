@@ -1,0 +1,81 @@
+"""Requests that were answered before, and those that somebody else is being answered."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from service.delivery import Delivery
+from service.model import Model
+from service.options import SearchOptions
+from service.request import Request, Status
+from service.search.hypothesis import FinishReason, Hypothesis
+
+Key: TypeAlias = tuple[str, str, bytes, SearchOptions]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    hypotheses: tuple[Hypothesis, ...]
+    steps: int
+    mean_batch_size: float
+    finish_reason: FinishReason | None
+
+
+class Cache:
+    """Complete requests as a delivery does, those that are alike in one go and from memory.
+
+    Alike are the same pieces with the same options for the same bundle in the same precision: results are the same bits
+    in any company. Streams and samples are passed on.
+    """
+
+    def __init__(self, delivery: Delivery, entries: int, count: Callable[[str], None]) -> None:
+        """Keep so many answers, the latest used; `count` is told of each request: `hit`, `shared` or `miss`."""
+        self._delivery, self._entries, self._count = delivery, entries, count
+        self._answers: OrderedDict[Key, _Answer] = OrderedDict()
+        self._searching: dict[Key, asyncio.Future[None]] = {}
+
+    async def complete(self, model: Model, request: Request, news: asyncio.Event | None = None) -> None:
+        """Hand a request to its model's engine unless its answer is known, or awaited already.
+
+        Raises:
+            ServiceError: it was refused, or failed.
+        """
+        if request.streams or request.options.sampling:
+            return await self._delivery.complete(model, request, news)
+        key = (model.digest, model.precision, request.source_ids.tobytes(), request.options)
+        outcome = "hit"
+        async with self._delivery.in_time(request):
+            while key not in self._answers and (searching := self._searching.get(key)):
+                outcome = "shared"
+                await asyncio.wait([searching])  # which may fail: then the next of those who wait searches
+        if answer := self._answers.get(key):
+            self._answers.move_to_end(key)
+            self._count(outcome)
+            _finish(request, answer)
+            return None
+        self._count("miss")
+        await self._search(key, model, request, news)
+        return None
+
+    async def _search(self, key: Key, model: Model, request: Request, news: asyncio.Event | None) -> None:
+        self._searching[key] = asyncio.get_running_loop().create_future()
+        try:
+            await self._delivery.complete(model, request, news)
+            self._answers[key] = _Answer(
+                tuple(request.hypotheses), request.steps, request.mean_batch_size, request.finish_reason
+            )
+            if len(self._answers) > self._entries:
+                self._answers.popitem(last=False)
+        finally:
+            self._searching.pop(key).set_result(None)
+
+
+def _finish(request: Request, answer: _Answer) -> None:
+    request.hypotheses, request.finish_reason = list(answer.hypotheses), answer.finish_reason
+    request.steps, request.mean_batch_size = answer.steps, answer.mean_batch_size
+    now = time.monotonic()
+    request.taken_at = request.encoded_at = request.joined_at = request.first_token_at = request.finished_at = now
+    request.status = Status.FINISHED
