@@ -60,6 +60,7 @@ class Model:
         self.manifest = bundle.manifest
         self.name, self.version = bundle.manifest.name, bundle.version
         self.vocabulary = Vocabulary(bundle.file(self.manifest.vocabulary.file), self.manifest.vocabulary.size)
+        self._check_special_ids()
         self.source_lengths = lane_lengths(self.manifest.limits.max_source_tokens)
         self.device, self.limits = device, limits
         # The best W + 1 pieces of each hypothesis decide on a beam of W: one of them may be the end.
@@ -76,6 +77,13 @@ class Model:
         self.loaded_at = time.time()
         loaded = (self.name, self.version, self.precision, self.load_seconds, self.provider)
         log.info("loaded %s version %d, %s, in %.2f s on %s", *loaded)
+
+    def _check_special_ids(self) -> None:
+        special, found = self.manifest.special_ids, self.vocabulary.special_ids
+        expected = (special.pad, special.unk, special.bos, special.eos)
+        if found != expected:
+            path = self.bundle.file(self.manifest.vocabulary.file)
+            raise BundleError(path, f"numbers padding, unknown, begin and end {found}, the manifest says {expected}")
 
     def _build_engine(
         self, runner: Runner, limits: EngineLimits, emit: Callable[[list[Request]], None], shards: int = 1
