@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
 
@@ -98,9 +98,10 @@ class Model:
         return Engine(scheduler, runner, search, emit)
 
     def _replay_golden(self, runner: Runner) -> None:
-        """Translate the golden sentences as requests are, with and without scores; this also warms the sessions up."""
+        """Translate the golden sentences as requests are, by every graph; this also warms the sessions up."""
         golden = self.manifest.golden[:GOLDEN_REPLAYED]
-        engine = self._build_engine(runner, EngineLimits(2 * len(golden), 2 * len(golden)), lambda requests: None)
+        engine = self._build_engine(runner, EngineLimits(3 * len(golden), 3 * len(golden)), lambda requests: None)
+        whole = (self.manifest.special_ids.eos,)  # as a further end it changes nothing, but takes whole distributions
         replayed = []
         for example in golden:
             ids = self.vocabulary.encode(example.source)
@@ -109,7 +110,8 @@ class Model:
                 raise BundleError(
                     path, f"splits the golden sentence {example.source!r} into other pieces than training"
                 )
-            for options in (self.plain_options(len(ids), scored) for scored in (False, True)):
+            plain = self.plain_options(len(ids), False)
+            for options in (plain, replace(plain, scored=True), replace(plain, end_ids=whole)):
                 replayed.append((example, self.request(ids, options)))
                 engine.submit(replayed[-1][1])
         while engine.scheduler.busy:
