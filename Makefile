@@ -55,8 +55,8 @@ lock: $(VENV)/.python ## choose new exact versions within the bounds of pyprojec
 wheel: $(VENV)/.dev ## build the client's wheel into dist/
 	@rm -rf dist
 	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
-	@$(BIN)/python -c "import sys, zipfile; names = {n.split('/')[0] for n in zipfile.ZipFile(sys.argv[1]).namelist()}; \
-		sys.exit(0 if names == {'seq2serve', 'seq2serve-0.1.0.dist-info'} else f'the wheel holds {names}')" dist/*.whl
+	@$(BIN)/python -c "import sys, zipfile; names = {n.split('/')[0].split('-')[0] for n in zipfile.ZipFile(sys.argv[1]).namelist()}; \
+		sys.exit(0 if names == {'seq2serve'} else f'the wheel holds {names}')" dist/*.whl
 	@ls dist/*.whl
 
 clean: ## delete the virtual environment and everything built

@@ -53,6 +53,8 @@ def _stored(bundle: Bundle) -> Weights:
     """Read the weights of all graphs; what lies inside a graph file is a constant of its own, and no weight."""
     weights: Weights = {}
     for role in ("tables", "encoder", "step_full"):
+        if not bundle.manifest.has(role, FP32):  # the first bundles had no tables
+            continue
         graph = onnx_ir.load(bundle.file(bundle.manifest.graph(role, FP32).file)).graph
         for name, value in graph.initializers.items():
             if isinstance(value.const_value, onnx_ir.ExternalTensor):
@@ -74,7 +76,8 @@ def _config(manifest: Manifest, weights: Weights, residual: bool) -> ModelConfig
     def size(name: str, axis: int) -> int:
         if name not in weights:
             raise RestoreError(
-                f"the graphs of {manifest.name} have no weight {name}: only our own export can be restored"
+                f"the graphs of {manifest.name} have no weight {name}, as those of foreign or of the first exports: "
+                f"export the training run again (python -m export RUN MODEL_REPOSITORY/{manifest.name})"
             )
         return weights[name].shape[axis]
 

@@ -1,23 +1,38 @@
 """The disk contract between what builds models and what serves them.
 
 REPOSITORY/NAME/VERSION/manifest.json names every other file of the folder with its size and SHA-256, so nothing
-unlisted, truncated or altered is ever loaded.
+unlisted, truncated or altered is ever loaded. Every number in it is bounded before anything is allocated by it.
 """
 
 import hashlib
-from collections.abc import Iterator
+import json
+import math
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from service.errors import BundleError
+from service.errors import BundleError, quoted
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 REQUIRED_ROLES = ("encoder", "step", "step_full")
 OPTIONAL_ROLES = ("tables", "step_greedy")
 FP32, INT8 = "fp32", "int8"  # precisions of graphs
+VERSION = re.compile("[1-9][0-9]{0,17}")  # so that it is written in one way, and fits the API's numbers
+FILE_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+# Far above what any model of ours needs, and no more than a machine can bear.
+MAX_MANIFEST = 4 << 20  # bytes
+MAX_FILE = 8 << 30  # bytes
+MAX_PIECES = 1 << 20  # of the vocabulary
+MAX_TOKENS = 1 << 16  # of a source or a target
+MAX_FEATURES = 1 << 20  # numbers of one state, or of one position of memory
+SAID = 500  # characters of each thing that is wrong with a manifest
+Size = Annotated[int, Field(ge=1, le=MAX_PIECES)]
 
 
 class _Part(BaseModel):
@@ -37,7 +52,7 @@ class Vocabulary(_Part):
     """Name the SentencePiece model of both languages."""
 
     file: str
-    size: int = Field(ge=4)
+    size: int = Field(ge=4, le=MAX_PIECES)
 
 
 class Tensor(_Part):
@@ -45,7 +60,7 @@ class Tensor(_Part):
 
     name: str
     type: Literal["float32", "float16", "int64"]
-    shape: tuple[int | Literal["B", "S", "W", "C", "V"], ...]
+    shape: tuple[Size | Literal["B", "S", "W", "C", "V"], ...]
 
     @property
     def features(self) -> tuple[int, ...]:
@@ -67,7 +82,7 @@ class Graph(_Part):
 class File(_Part):
     """Pin the content of one file."""
 
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, le=MAX_FILE)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -76,15 +91,15 @@ class Architecture(_Part):
 
     cell: str
     attention: str
-    parameters: int
+    parameters: int = Field(ge=0, lt=1 << 63)
     summary: str = ""
 
 
 class Limits(_Part):
     """Bound what a request may ask of the model, in pieces without bos and eos."""
 
-    max_source_tokens: int = Field(ge=1)
-    max_length: int = Field(ge=1)
+    max_source_tokens: int = Field(ge=1, le=MAX_TOKENS)
+    max_length: int = Field(ge=1, le=MAX_TOKENS)
 
 
 class GoldenOutput(_Part):
@@ -125,7 +140,7 @@ class Manifest(_Part):
     special_ids: SpecialIds
     vocabulary: Vocabulary
     limits: Limits
-    candidates: int = Field(ge=1)  # C of `step`
+    candidates: int = Field(ge=1, le=MAX_PIECES)  # C of `step`
     state: tuple[Tensor, ...] = Field(min_length=1)  # of one hypothesis: (B, W, *)
     memory: tuple[Tensor, ...]  # of one sentence: (B, S, *)
     # Further inputs of graphs, (V, *): what the graph of the role `tables` gives for all pieces.
@@ -147,16 +162,18 @@ class Manifest(_Part):
             raise ValueError(f"no precision has a graph for each of the required roles {', '.join(REQUIRED_ROLES)}")
         for name in (self.vocabulary.file, *(graph.file for graph in self.graphs)):
             if name not in self.files:
-                raise ValueError(f"{name!r} is used but not listed under files")
+                raise ValueError(f"{quoted(name)} is used but not listed under files")
         for name in self.files:
-            if Path(name).name != name or name in ("", ".", "..", MANIFEST):
-                raise ValueError(f"{name!r} is not a plain file name inside the bundle")
-        for tensor in self.state:
-            if tensor.shape[:2] != ("B", "W") or not all(isinstance(n, int) for n in tensor.shape[2:]):
-                raise ValueError(f"state tensor {tensor.name!r} has shape {tensor.shape}, (B, W, numbers) expected")
-        for tensor in self.memory:
-            if tensor.shape[:2] != ("B", "S") or not all(isinstance(n, int) for n in tensor.shape[2:]):
-                raise ValueError(f"memory tensor {tensor.name!r} has shape {tensor.shape}, (B, S, numbers) expected")
+            if not FILE_NAME.fullmatch(name) or name == MANIFEST:
+                raise ValueError(f"{quoted(name)} is not a plain file name inside the bundle")
+        self._check_pieces()
+        for family, axis, tensors in (("state", "W", self.state), ("memory", "S", self.memory)):
+            for tensor in tensors:
+                if tensor.shape[:2] != ("B", axis) or len(tensor.features) != len(tensor.shape) - 2:
+                    why = f"has shape {tensor.shape}, (B, {axis}, numbers) expected"
+                    raise ValueError(f"{family} tensor {tensor.name!r} {why}")
+                if math.prod(tensor.features) > MAX_FEATURES:
+                    raise ValueError(f"{family} tensor {tensor.name!r} has shape {tensor.shape}, which is too large")
         for tensor in self.tables:
             if len(tensor.shape) != 2 or tensor.shape[0] != self.vocabulary.size or len(tensor.features) != 2:
                 raise ValueError(
@@ -164,6 +181,7 @@ class Manifest(_Part):
                 )
         if self.tables and "tables" not in roles:
             raise ValueError("there are tables, but no graph has the role 'tables'")
+        _refuse_twice([tensor.name for tensor in (*self.state, *self.memory, *self.tables)], "tensor")
         for graph in self.graphs:
             expected = self._signature(graph.role)
             if expected is None:
@@ -174,7 +192,39 @@ class Manifest(_Part):
                     names -= {tensor.name for tensor in self.tables}  # whichever it reads
                 if names != wanted:
                     raise ValueError(f"graph {graph.name!r} has {kind} {sorted(names)}, {sorted(wanted)} expected")
+            self._check_choices(graph)
         return self
+
+    def _check_pieces(self) -> None:
+        """See that what numbers pieces means some that there are, and that every precision can prove itself."""
+        special = self.special_ids
+        numbers = (special.pad, special.unk, special.bos, special.eos)
+        if len(set(numbers)) < len(numbers) or max(numbers) >= self.vocabulary.size:
+            raise ValueError(f"special_ids are {numbers}, different ones below {self.vocabulary.size} expected")
+        for golden in self.golden:
+            if len(golden.source_ids) > self.limits.max_source_tokens:
+                raise ValueError(f"golden sentence {quoted(golden.source)} is longer than max_source_tokens")
+            for precision in self.precisions:
+                if precision not in golden.outputs:
+                    raise ValueError(f"golden sentence {quoted(golden.source)} has no translation in {precision}")
+            ids = {*golden.source_ids, *(piece for output in golden.outputs.values() for piece in output.ids)}
+            if min(ids) < 0 or max(ids) >= self.vocabulary.size:
+                raise ValueError(
+                    f"golden sentence {quoted(golden.source)} has pieces that the vocabulary does not have"
+                )
+
+    def _check_choices(self, graph: Graph) -> None:
+        """See that a step offers as many pieces as the manifest says."""
+        sizes: dict[str, tuple[Literal["C", "V"], int]] = {
+            **dict.fromkeys(("candidate_ids", "candidate_log_probabilities"), ("C", self.candidates)),
+            **dict.fromkeys(("log_probabilities", "logits"), ("V", self.vocabulary.size)),
+        }
+        for tensor in graph.outputs:
+            letter, size = sizes.get(tensor.name, ("C", 0))
+            if size and (len(tensor.shape) != 3 or tensor.shape[-1] not in (letter, size)):
+                raise ValueError(
+                    f"graph {graph.name!r}: {tensor.name} has shape {tensor.shape}, (B, W, {size}) expected"
+                )
 
     def _signature(self, role: str) -> tuple[set[str], set[str]] | None:
         state, memory = {t.name for t in self.state}, {t.name for t in self.memory}
@@ -235,44 +285,83 @@ def read_bundle(path: Path) -> Bundle:
     """Read and verify the bundle in REPOSITORY/NAME/VERSION.
 
     Raises:
-        BundleError: a file is missing or differs from the manifest, or the manifest is not one we can serve.
+        BundleError: a file is missing, unlisted or differs from the manifest, or the manifest is not one we can serve.
     """
-    if not path.name.isdecimal() or int(path.name) < 1:
+    if not VERSION.fullmatch(path.name):
         raise BundleError(path, "the folder's name is the version and must be a number from 1 up")
-    file = path / MANIFEST
+    manifest = _read_manifest(path / MANIFEST)
     try:
-        text = file.read_bytes()
+        found = {entry.name for entry in path.iterdir()}
     except OSError as error:
-        raise BundleError(file, f"cannot be read ({error.strerror})") from error
-    try:
-        found = _Header.model_validate_json(text).format_version
-    except ValidationError as error:
-        raise BundleError(file, f"is not a manifest: {_explain(error)}") from error
-    if found != FORMAT_VERSION:
-        advice = "export the model again, or update the server"
-        raise BundleError(file, f"has format version {found}; this server reads {FORMAT_VERSION}: {advice}")
-    try:
-        manifest = Manifest.model_validate_json(text)
-    except ValidationError as error:
-        raise BundleError(file, _explain(error)) from error
+        raise BundleError(path, f"cannot be read ({error.strerror})") from error
+    for name in sorted(found - manifest.files.keys() - {MANIFEST}):
+        raise BundleError(path / name, "is not listed in the manifest: delete it, or copy the bundle again")
+    sizes = [_size(path / name) for name in manifest.files]
+    for (name, pinned), size in zip(manifest.files.items(), sizes, strict=True):
+        if size != pinned.bytes:
+            why = f"has {size} bytes, the manifest says {pinned.bytes}: copy the bundle again"
+            raise BundleError(path / name, why)
     for name, pinned in manifest.files.items():
         _verify(path / name, pinned)
     return Bundle(path=path, version=int(path.name), manifest=manifest)
+
+
+def _read_manifest(path: Path) -> Manifest:
+    size = _size(path)
+    if size > MAX_MANIFEST:
+        raise BundleError(path, f"is not a manifest: has {size} bytes, at most {MAX_MANIFEST}")
+    try:
+        text = path.read_bytes()
+        header = _Header.model_validate_json(text, strict=True)
+        json.loads(text, object_pairs_hook=_unique)
+    except OSError as error:
+        raise BundleError(path, f"cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        raise BundleError(path, f"is not a manifest: {_explain(error)}") from error
+    except ValueError as error:
+        raise BundleError(path, f"is not a manifest: {error}") from error
+    if header.format_version != FORMAT_VERSION:
+        advice = f"export the model again (python -m export RUN {path.parent.parent}), or update the server"
+        found = header.format_version
+        raise BundleError(path, f"has format version {found}; this server reads {FORMAT_VERSION}: {advice}")
+    try:
+        return Manifest.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise BundleError(path, _explain(error)) from error
 
 
 class _Header(_Part):
     format_version: int
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse what two readers would understand differently."""
+    _refuse_twice([name for name, _ in pairs], "key")
+    return dict(pairs)
+
+
+def _refuse_twice(names: Sequence[str], kind: str) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"{kind} {quoted(twice[0])} is there twice")
+
+
 def _explain(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in error.errors()[:5])
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}"[:SAID] for e in error.errors()[:5])
+
+
+def _size(path: Path) -> int:
+    try:
+        found = path.lstat()
+    except OSError as error:
+        raise BundleError(path, f"cannot be read ({error.strerror})") from error
+    if not stat.S_ISREG(found.st_mode):  # a link may lead anywhere, a pipe never ends
+        raise BundleError(path, "is not a regular file: copy the file itself into the bundle")
+    return found.st_size
 
 
 def _verify(path: Path, pinned: File) -> None:
     try:
-        size = path.stat().st_size
-        if size != pinned.bytes:
-            raise BundleError(path, f"has {size} bytes, the manifest says {pinned.bytes}: copy the bundle again")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

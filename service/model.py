@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakSet
 
 import numpy
@@ -65,6 +65,7 @@ class Model:
         self.digest = bundle.manifest.digest()
         self.name, self.version = bundle.manifest.name, bundle.version
         self.vocabulary = Vocabulary(bundle.file(self.manifest.vocabulary.file), self.manifest.vocabulary.size)
+        self._check_special_ids()
         self.source_lengths = lane_lengths(self.manifest.limits.max_source_tokens)
         self.device, self.limits = device, limits
         # The best W + 1 pieces of each hypothesis decide on a beam of W: one of them may be the end.
@@ -82,6 +83,13 @@ class Model:
         loaded = (self.name, self.version, self.precision, self.load_seconds, self.provider)
         log.info("loaded %s version %d, %s, in %.2f s on %s", *loaded)
 
+    def _check_special_ids(self) -> None:
+        special, found = self.manifest.special_ids, self.vocabulary.special_ids
+        expected = (special.pad, special.unk, special.bos, special.eos)
+        if found != expected:
+            path = self.bundle.file(self.manifest.vocabulary.file)
+            raise BundleError(path, f"numbers padding, unknown, begin and end {found}, the manifest says {expected}")
+
     def _build_engine(
         self, runner: Runner, limits: EngineLimits, emit: Callable[[list[Request]], None], shards: int = 1
     ) -> Engine:
@@ -96,9 +104,10 @@ class Model:
         return Engine(scheduler, runner, search, emit)
 
     def _replay_golden(self, runner: Runner) -> None:
-        """Translate the golden sentences as requests are, with and without scores; this also warms the sessions up."""
+        """Translate the golden sentences as requests are, by every graph; this also warms the sessions up."""
         golden = self.manifest.golden[:GOLDEN_REPLAYED]
-        engine = self._build_engine(runner, EngineLimits(2 * len(golden), 2 * len(golden)), lambda requests: None)
+        engine = self._build_engine(runner, EngineLimits(3 * len(golden), 3 * len(golden)), lambda requests: None)
+        whole = (self.manifest.special_ids.eos,)  # as a further end it changes nothing, but takes whole distributions
         replayed = []
         for example in golden:
             ids = self.vocabulary.encode(example.source)
@@ -107,7 +116,8 @@ class Model:
                 raise BundleError(
                     path, f"splits the golden sentence {example.source!r} into other pieces than training"
                 )
-            for options in (self.plain_options(len(ids), scored) for scored in (False, True)):
+            plain = self.plain_options(len(ids), False)
+            for options in (plain, replace(plain, scored=True), replace(plain, end_ids=whole)):
                 replayed.append((example, self.request(ids, options)))
                 engine.submit(replayed[-1][1])
         while engine.scheduler.busy:

@@ -8,6 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from service.bundle import Bundle, Manifest
+from service.errors import BundleError
 from service.request import Arrays, Encoded, Lane
 from service.search.candidates import Step
 from service.session import Device, open_session
@@ -63,7 +64,10 @@ class OnnxRunner:
         # A bundle without it offers more than greedy search needs.
         self._roles = {"step_greedy": "step_greedy" if "step_greedy" in roles else "step"}
         opened = open_session(bundle, manifest.graph("tables"), device, threads) if manifest.tables else None
-        tables = make_tables(manifest, opened)
+        try:
+            tables = make_tables(manifest, opened)
+        except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
+            raise BundleError(bundle.file(manifest.graph("tables").file), f"makes no tables: {error}") from error
         self._tables = {
             role: {t.name: tables[t.name] for t in graph.inputs if t.name in tables} for role, graph in graphs.items()
         }

@@ -89,11 +89,12 @@ def open_session(bundle: Bundle, graph: Graph, device: Device, threads: int) -> 
     if session.get_providers()[0] != PROVIDERS[device.kind]:
         libraries = "CUDA 13 and cuDNN 9 libraries must be found: pip install onnxruntime-gpu[cuda,cudnn]"
         raise StartupError(f"{path} runs on {session.get_providers()[0]} and not on {device.kind}: {libraries}")
-    _check_tensors(path, graph, session)
+    sizes = {"C": bundle.manifest.candidates, "V": bundle.manifest.vocabulary.size}
+    _check_tensors(path, graph, sizes, session)
     return session
 
 
-def _check_tensors(path: Path, graph: Graph, session: onnxruntime.InferenceSession) -> None:
+def _check_tensors(path: Path, graph: Graph, sizes: dict[str, int], session: onnxruntime.InferenceSession) -> None:
     for kind, wanted, found in (
         ("input", graph.inputs, session.get_inputs()),
         ("output", graph.outputs, session.get_outputs()),
@@ -106,8 +107,8 @@ def _check_tensors(path: Path, graph: Graph, session: onnxruntime.InferenceSessi
             node = real[name]
             kind_name = {"float32": "float", "float16": "float16", "int64": "int64"}[tensor.type]
             same_rank = len(node.shape) == len(tensor.shape)
-            sizes = zip(tensor.shape, node.shape, strict=False)
-            fixed = all(not isinstance(n, int) or not isinstance(m, int) or n == m for n, m in sizes)
+            axes = [(sizes.get(str(n), n), m) for n, m in zip(tensor.shape, node.shape, strict=False)]
+            fixed = all(not isinstance(n, int) or n == m for n, m in axes)
             if node.type != f"tensor({kind_name})" or not same_rank or not fixed:
                 raise BundleError(
                     path, f"{kind} {name} is {node.type} {node.shape}, the manifest says {tensor.type} {tensor.shape}"

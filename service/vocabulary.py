@@ -61,6 +61,12 @@ class Vocabulary:
         return ids
 
     @property
+    def special_ids(self) -> tuple[int, int, int, int]:
+        """Return the ids of padding, unknown, begin and end."""
+        of = self._processor
+        return of.pad_id(), of.unk_id(), of.bos_id(), of.eos_id()
+
+    @property
     def unknown_id(self) -> int:
         """Return the id of the unknown piece."""
         unknown: int = self._processor.unk_id()

@@ -81,7 +81,7 @@ def test_graph_without_our_names_is_refused(bundle: Path, tmp_path: Path) -> Non
     (tensor,) = [one for one in graph.graph.initializer if one.name == "encoder.layers.0.0.recurrent.weight"]
     tensor.name = "another"
     rewrite(damaged, "encoder.onnx", graph.SerializeToString())
-    with pytest.raises(RestoreError, match=r"no weight encoder.layers.0.0.recurrent.weight: only our own export"):
+    with pytest.raises(RestoreError, match=r"no weight encoder.layers.0.0.recurrent.weight, as those of foreign"):
         restore(damaged)
 
 
