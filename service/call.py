@@ -19,6 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
 from service.metrics import Metrics
 from service.status import CODES, REASON_KEY, REQUEST_ID_KEY, details
+from service.tokens import AUTHORIZATION, Gate
 
 log = logging.getLogger("service.call")
 access: FilteringBoundLogger = structlog.get_logger()
@@ -36,6 +37,7 @@ class Call:
     method: str
     peer: str
     started_at: float = field(default_factory=time.monotonic)
+    client: str = ""  # the name of its token
     model: str = ""
     reason: str = ""
     stages: dict[str, float] = field(default_factory=dict)  # seconds
@@ -68,8 +70,10 @@ class _Malformed:
 class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """Wrap every method, so that servicers only return replies and raise ServiceError."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, gate: Gate | None = None) -> None:
+        """Take what admits callers; None admits everybody."""
         self._metrics = metrics
+        self._gate = gate
 
     async def intercept_service(
         self,
@@ -120,9 +124,12 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         token = _current.set(call)
         self._metrics.call_started(method, kind)
         try:
-            given = dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY)
+            metadata = dict(context.invocation_metadata() or ())
+            given = metadata.get(REQUEST_ID_KEY)
             if given:
                 call.request_id = check_request_id(str(given), REQUEST_ID_KEY)
+            if self._gate is not None:
+                call.client = self._gate.admit(method, metadata.get(AUTHORIZATION))
             yield
         except (asyncio.CancelledError, GeneratorExit):
             left = context.time_remaining()
@@ -167,7 +174,8 @@ def _write_access_log(call: Call, code: grpc.StatusCode, seconds: float) -> None
     if not access.is_enabled_for(level):
         return
     stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}
-    optional = {key: value for key, value in (("model", call.model), ("reason", call.reason)) if value}
+    facts = (("client", call.client), ("model", call.model), ("reason", call.reason))
+    optional = {key: value for key, value in facts if value}
     access.log(
         level,
         "call",

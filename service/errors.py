@@ -13,6 +13,8 @@ ServiceError
 ├── Unavailable              unavailable; try again, or elsewhere
 │   ├── QueueFull            queue_full
 │   └── Draining             draining
+├── Unauthenticated          unauthenticated; the caller shows no token that is known
+├── PermissionDenied         permission_denied; the token is known, and not for this method
 └── InternalError            internal; the cause is in the log, never in the reply
 
 StartupError                 the server cannot start: the message names what is wrong and what to do
@@ -132,6 +134,18 @@ class Draining(Unavailable):
     """Refuse because the server is shutting down."""
 
     reason = "draining"
+
+
+class Unauthenticated(ServiceError):
+    """Refuse a caller who does not show a known token."""
+
+    reason = "unauthenticated"
+
+
+class PermissionDenied(ServiceError):
+    """Refuse a known caller what its token does not allow."""
+
+    reason = "permission_denied"
 
 
 class InternalError(ServiceError):

@@ -23,6 +23,8 @@ CODES = {
     "queue_full": StatusCode.RESOURCE_EXHAUSTED,
     "unavailable": StatusCode.UNAVAILABLE,
     "draining": StatusCode.UNAVAILABLE,
+    "unauthenticated": StatusCode.UNAUTHENTICATED,
+    "permission_denied": StatusCode.PERMISSION_DENIED,
     "internal": StatusCode.INTERNAL,
 }
 
