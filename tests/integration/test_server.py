@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from benchmarks.metrics import scrape
 from seq2serve import AsyncClient, Client, Seq2ServeError
 from seq2serve.v1 import translation_pb2, translation_pb2_grpc
 from tests.server_process import ROOT, ServerProcess
+from tests.waiting import eventually
 
 SERVICES = ("", "seq2serve.v1.TranslationService", "seq2serve.v1.ModelService")
 REPOSITORY = ROOT / "model_repository"
@@ -45,16 +45,6 @@ def get(url: str) -> tuple[int, str]:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    """Wait until something holds; the time only bounds a failure."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_ready_line_and_hint_are_true(server: ServerProcess) -> None:
