@@ -18,6 +18,8 @@ def server_options(settings: Settings) -> tuple[Option, ...]:
         ("grpc.max_connection_age_grace_ms", _milliseconds(settings.max_connection_age_grace)),
         ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_time)),
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout)),
+        # grpcio 1.85 closes by this one alone, and has it at a minute.
+        ("grpc.http2.ping_timeout_ms", _milliseconds(settings.keepalive_timeout)),
         # Both ways: a dead peer is found while no call runs, and clients that ping then are not thrown out.
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(settings.min_client_ping_interval)),
