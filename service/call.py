@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
+from service.logs import trail
 from service.metrics import Metrics
 from service.status import CODES, REASON_KEY, REQUEST_ID_KEY, details
 from service.tokens import AUTHORIZATION, Gate
@@ -142,7 +143,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             raise
         except Exception as error:
             if not isinstance(error, ServiceError):
-                log.exception("call %s of %s failed", call.request_id, method)
+                log.error("call %s of %s failed: %s", call.request_id, method, trail(error))
                 error = InternalError("the server failed on this call; its log has the cause")
             call.reason = error.reason
             self._ended(call, kind, CODES[error.reason])

@@ -13,7 +13,6 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from benchmarks.metrics import scrape
 from seq2serve import AsyncClient, Client, PermissionDenied, Seq2ServeError, Unauthenticated
-from seq2serve.v1 import translation_pb2_grpc
 from service.tokens import digest_of
 from tests.server_process import ServerProcess
 from tests.waiting import eventually
@@ -169,5 +168,3 @@ def test_a_server_without_tokens_ignores_them(server: ServerProcess) -> None:
     """A client that has one may call any server."""
     with ServerProcess() as open_server, Client(open_server.address, token=STRANGER) as client:
         assert client.translate("Good morning.").text
-        with grpc.insecure_channel(open_server.address) as channel:
-            assert translation_pb2_grpc.TranslationServiceStub(channel)
