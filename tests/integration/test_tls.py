@@ -1,6 +1,8 @@
 """TLS and mTLS with real connections, and certificates that are renewed while the server runs."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from seq2serve import Client, ServerUnreachable
 from tests.certificates import Authority
-from tests.server_process import ServerProcess
+from tests.server_process import ROOT, ServerProcess
 from tests.waiting import eventually
 
 
@@ -119,6 +121,30 @@ def test_a_broken_renewal_keeps_the_old_certificate(
     files.put(successor)
     assert eventually(lambda: "read again" in server.log())
     assert is_served(server, trusting(successor))
+
+
+@pytest.mark.parametrize("words", [["translate", "Hi."], ["bench", "--requests", "2", "--runs", "1", "--warm-up", "0"]])
+def test_the_command_speaks_mtls_and_shows_a_token(
+    files: Files, authority: Authority, tmp_path: Path, words: list[str]
+) -> None:
+    """By its flags; without the token it is told what is missing."""
+    shutil.copy(authority.certificate, files.client_ca)
+    made = [sys.executable, "-m", "service", "token", "somebody"]
+    run = subprocess.run(made, cwd=ROOT, capture_output=True, text=True, check=True)
+    tokens, token = tmp_path / "tokens", tmp_path / "token"
+    tokens.write_text(run.stdout)
+    token.write_text(run.stderr.split()[-1] + "\n")
+    certificate, key = map(str, authority.issue())
+    with ServerProcess(*files.mutual, "--token-file", str(tokens)) as server:
+        flags = ["--address", server.address, "--tls-ca", str(authority.certificate)]
+        flags += ["--tls-certificate", certificate, "--tls-key", key]
+        command = [sys.executable, "-m", "seq2serve", *words, *flags]
+        shown = subprocess.run([*command, "--token-file", str(token)], capture_output=True, text=True, check=False)
+        assert shown.returncode == 0, shown.stderr
+        assert shown.stdout.strip()
+        bare = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert bare.returncode == 1
+        assert "(unauthenticated" in bare.stderr
 
 
 def test_broken_files_stop_the_start(files: Files, authority: Authority) -> None:
