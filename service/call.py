@@ -130,7 +130,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             if given:
                 call.request_id = check_request_id(str(given), REQUEST_ID_KEY)
             if self._gate is not None:
-                call.client = self._gate.admit(method, metadata.get(AUTHORIZATION))
+                _admit(self._gate, call, metadata.get(AUTHORIZATION))
             yield
         except (asyncio.CancelledError, GeneratorExit):
             left = context.time_remaining()
@@ -159,6 +159,13 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         seconds = time.monotonic() - call.started_at
         self._metrics.call_handled(call.method, kind, code.name, call.reason, seconds)
         _write_access_log(call, code, seconds)
+
+
+def _admit(gate: Gate, call: Call, authorization: str | bytes | None) -> None:
+    caller = gate.caller(call.method, authorization)
+    if caller is not None:
+        call.client = caller.name  # in the log, also when it is refused now
+        caller.check(call.method)
 
 
 def _error_trailers(call: Call, error: ServiceError) -> tuple[tuple[str, str | bytes], ...]:

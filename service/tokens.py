@@ -30,6 +30,16 @@ class Grant:
     scopes: frozenset[str]
     digest: bytes
 
+    def check(self, method: str) -> None:
+        """Let the holder call /package.Service/Method.
+
+        Raises:
+            PermissionDenied: the token is not for this method.
+        """
+        scope = "admin" if method.startswith(ADMIN) else "translate"
+        if scope not in self.scopes:
+            raise PermissionDenied(f"the token of {self.name!r} lacks the scope {scope!r}, which {method} needs")
+
 
 def digest_of(token: str) -> bytes:
     """Return what the file keeps of a token: without salt, since a token has 256 random bits."""
@@ -103,15 +113,14 @@ class Gate:
         """Read the file again if it has changed; a broken one leaves the old tokens in force."""
         self._grants.refresh()
 
-    def admit(self, method: str, authorization: str | bytes | None) -> str:
-        """Return the name of the token that a caller of /package.Service/Method shows; of none where none is needed.
+    def caller(self, method: str, authorization: str | bytes | None) -> Grant | None:
+        """Return who calls /package.Service/Method, by the token shown; None where none is needed.
 
         Raises:
             Unauthenticated: the token is missing or unknown.
-            PermissionDenied: it is not for this method.
         """
         if method.startswith(OPEN):
-            return ""
+            return None
         scheme, _, token = str(authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("this server wants a token: send the metadata `authorization: Bearer TOKEN`")
@@ -122,10 +131,7 @@ class Gate:
                 found = grant
         if found is None:
             raise Unauthenticated("the token is not known here: it was mistyped, or taken away")
-        scope = "admin" if method.startswith(ADMIN) else "translate"
-        if scope not in found.scopes:
-            raise PermissionDenied(f"the token of {found.name!r} lacks the scope {scope!r}, which {method} needs")
-        return found.name
+        return found
 
 
 def open_gate(path: Path | None) -> Gate | None:

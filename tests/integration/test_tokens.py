@@ -120,16 +120,16 @@ def test_a_refusal_is_an_error_like_all_others(server: ServerProcess) -> None:
 
 
 def test_the_access_log_has_the_name_of_the_token(server: ServerProcess) -> None:
-    """And never the token; who was refused has no name."""
+    """And never the token; who shows an unknown one has no name."""
     with Client(server.address, token=READER) as client:
         client.translate("Good morning.", request_id="named")
-    with Client(server.address, token=STRANGER) as client, pytest.raises(Unauthenticated):
-        client.translate("Good morning.", request_id="unnamed")
+    refused(server, STRANGER)
+    refused(server, OPERATOR)
     entries = [json.loads(entry) for entry in server.log().splitlines() if entry.startswith("{")]
     calls = {entry["id"]: entry for entry in entries if entry["event"] == "call" and "id" in entry}
-    # The server takes the id of the message only once the call is let in.
     assert calls["named"]["client"] == "reader"
-    assert {entry.get("client") for entry in calls.values() if entry.get("reason") == "unauthenticated"} == {None}
+    for reason, name in (("unauthenticated", None), ("permission_denied", "operator")):
+        assert {entry.get("client") for entry in calls.values() if entry.get("reason") == reason} == {name}
     assert not any(token in server.log() for token in (READER, OPERATOR, STRANGER))
 
 
