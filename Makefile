@@ -12,7 +12,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest -
 STUBS := client/seq2serve/v1 service/kserve/stubs
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc
 
-.PHONY: help serve test check bench proto lock wheel clean
+.PHONY: help serve test check audit bench proto lock wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -24,7 +24,7 @@ serve: $(VENV)/.server ## serve the bundled model on 127.0.0.1:50051
 test: $(VENV)/.test ## run all tests; ARGS are given to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.dev ## lint, types, import contracts, generated stubs
+check: $(VENV)/.dev ## lint, types, import contracts, generated stubs, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -33,6 +33,14 @@ check: $(VENV)/.dev ## lint, types, import contracts, generated stubs
 	@$(MAKE) --no-print-directory proto STUB_ROOT=$(VENV)/stubs/client SERVER_STUB_ROOT=$(VENV)/stubs
 	@for stubs in $(STUBS); do diff -r -x __init__.py -x __pycache__ $(VENV)/stubs/$$stubs $$stubs || \
 		{ echo "$$stubs is not what the .proto files say: run make proto" >&2; exit 1; }; done
+	@$(MAKE) --no-print-directory audit
+
+# An environment of its own: what audits must not change what is audited.
+audit: $(VENV)/.python ## look what serves up among known vulnerabilities, where an advisory service answers
+	@test -x $(VENV)/audit/bin/pip-audit || { $(BIN)/python -m venv $(VENV)/audit && \
+		$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check 'pip-audit==2.10.*'; } || \
+		echo "audit skipped: pip-audit cannot be installed from here"
+	@test ! -x $(VENV)/audit/bin/pip-audit || $(VENV)/audit/bin/python requirements/audit.py
 
 bench: $(VENV)/.dev ## compare with what could be run instead; FILE has the sentences, ARGS go to benchmarks.compare
 	@test -n "$(FILE)" || { echo "make bench FILE=sentences.txt [ARGS='--runs 5']: name a file, a sentence a line" >&2; exit 1; }

@@ -1,8 +1,9 @@
-"""Serve a model repository: python -m service."""
+"""Serve a model repository: python -m service. Make a token for its callers: python -m service token."""
 
 import asyncio
 import sys
 
+from service import token_command
 from service.errors import StartupError
 from service.logs import configure_logs
 from service.server import Server
@@ -15,6 +16,8 @@ SWITCH_SECONDS = 0.0002
 
 def main() -> int:
     """Run the server until it is stopped; returns the exit status."""
+    if sys.argv[1:2] == ["token"]:
+        return token_command.main(sys.argv[2:])
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = read_settings(sys.argv[1:])

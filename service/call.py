@@ -18,8 +18,10 @@ from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
+from service.logs import trail
 from service.metrics import Metrics
 from service.status import CLIENT_KEY, CODES, PUSHBACK_KEY, REASON_KEY, REQUEST_ID_KEY, details
+from service.tokens import AUTHORIZATION, Gate
 
 log = logging.getLogger("service.call")
 access: FilteringBoundLogger = structlog.get_logger()
@@ -40,7 +42,7 @@ class Call:
     peer: str
     started_at: float = field(default_factory=time.monotonic)
     deadline: float = math.inf  # monotonic seconds
-    client: str = ""  # whose share it takes
+    client: str = ""  # whose share it takes: the name of its token, where there are tokens
     priority: int = 0  # of texts that name none
     model: str = ""
     reason: str = ""
@@ -74,9 +76,11 @@ class _Malformed:
 class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """Wrap every method, so that servicers only return replies and raise ServiceError."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, gate: Gate | None = None) -> None:
+        """Take what admits callers; None admits everybody."""
         self.calls = 0  # being handled, those of gRPC's own services not counted: a watched health never ends
         self._metrics = metrics
+        self._gate = gate
 
     async def intercept_service(
         self,
@@ -136,6 +140,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             left = context.time_remaining()
             if left is not None:
                 call.deadline = call.started_at + left
+            if self._gate is not None:
+                _admit(self._gate, call, given.get(AUTHORIZATION))
             yield
         except (asyncio.CancelledError, GeneratorExit):
             left = context.time_remaining()
@@ -148,7 +154,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             raise
         except Exception as error:
             if not isinstance(error, ServiceError):
-                log.exception("call %s of %s failed", call.request_id, method)
+                log.error("call %s of %s failed: %s", call.request_id, method, trail(error))
                 error = InternalError("the server failed on this call; its log has the cause")
             call.reason = error.reason
             self._ended(call, kind, CODES[error.reason])
@@ -167,6 +173,13 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         _write_access_log(call, code, seconds)
 
 
+def _admit(gate: Gate, call: Call, authorization: str | bytes | None) -> None:
+    caller = gate.caller(call.method, authorization)
+    if caller is not None:
+        call.client = caller.name  # in the log, also when it is refused now
+        caller.check(call.method)
+
+
 def _error_trailers(call: Call, error: ServiceError) -> tuple[tuple[str, str | bytes], ...]:
     after = error.retry_after
     return (
@@ -183,8 +196,8 @@ def _write_access_log(call: Call, code: grpc.StatusCode, seconds: float) -> None
     if not access.is_enabled_for(level):
         return
     stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}
-    named = (("client", call.client), ("model", call.model), ("reason", call.reason))
-    optional = {key: value for key, value in named if value}
+    facts = (("client", call.client), ("model", call.model), ("reason", call.reason))
+    optional = {key: value for key, value in facts if value}
     access.log(
         level,
         "call",

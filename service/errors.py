@@ -18,6 +18,8 @@ ServiceError
 │   └── Draining             draining
 ├── ModelRefused             model_refused; the version must not be served
 ├── DeadlineExceeded         deadline_exceeded; begun, and not done in time
+├── Unauthenticated          unauthenticated; the caller shows no token that is known
+├── PermissionDenied         permission_denied; the token is known, and not for this method
 └── InternalError            internal; the cause is in the log, never in the reply
 
 StartupError                 the server cannot start: the message names what is wrong and what to do
@@ -169,6 +171,18 @@ class DeadlineExceeded(ServiceError):
     """Give up because the time is over."""
 
     reason = "deadline_exceeded"
+
+
+class Unauthenticated(ServiceError):
+    """Refuse a caller who does not show a known token."""
+
+    reason = "unauthenticated"
+
+
+class PermissionDenied(ServiceError):
+    """Refuse a known caller what its token does not allow."""
+
+    reason = "permission_denied"
 
 
 class InternalError(ServiceError):

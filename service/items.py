@@ -10,6 +10,7 @@ from seq2serve.v1 import translation_pb2
 from service.call import Call, check_key
 from service.draining import read_until_drained
 from service.errors import InternalError, InvalidRequest, ServiceError
+from service.logs import trail
 from service.replies import duration
 from service.room import Room
 from service.status import CODES
@@ -147,7 +148,7 @@ class Items:
             response = await translator.translate(item, own, room=self._room)
         except Exception as error:
             if not isinstance(error, ServiceError):
-                log.exception("item %d of call %s failed", index, call.request_id)
+                log.error("item %d of call %s failed: %s", index, call.request_id, trail(error))
                 error = InternalError("the server failed on this item; its log has the cause")
             return self.refusal(index, own.request_id, error)
         status = translation_pb2.ItemStatus()

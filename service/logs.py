@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 
 import structlog
 from structlog.typing import Processor
@@ -11,10 +12,12 @@ def configure_logs(form: str, level: str) -> None:
     """Send all log records to stderr as `form` (auto, console or json), from `level` up."""
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    # Plain: where rich happens to be installed, tracebacks would show local variables, and in them texts and tokens.
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     rendering: list[Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-        if as_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()] if as_json else [console]
     )
     # The access log has a line for each call: past the standard library's records, it costs a third.
     structlog.configure(
@@ -33,3 +36,8 @@ def configure_logs(form: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+
+
+def trail(error: BaseException) -> str:
+    """Return the kind of an error and where it came from, without its message, which may quote a text."""
+    return f"{type(error).__name__}, raised at\n{''.join(traceback.format_tb(error.__traceback__))}"

@@ -7,13 +7,14 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from ipaddress import ip_address
 
 import grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, Gauge, gc_collector, platform_collector, process_collector
 
 from seq2serve.v1 import admin_pb2_grpc, model_pb2, model_pb2_grpc, translation_pb2, translation_pb2_grpc
-from service import VERSION
+from service import VERSION, tls
 from service.admin import AdminServicer
 from service.bundle import Bundle
 from service.cache import Cache
@@ -34,7 +35,9 @@ from service.servicer import ModelServicer, TranslationServicer
 from service.session import choose_device
 from service.settings import Settings
 from service.shares import Shares
+from service.tokens import open_gate
 from service.translator import Translator
+from service.transport import server_options
 from service.web import Web
 
 log = logging.getLogger("service.server")
@@ -46,14 +49,6 @@ WATCH_SECONDS = 0.5
 QUIET_ROUNDS = 2  # of watching, without a call, after which none is expected any more
 ANSWER_SECONDS = 5.0  # for the statuses of calls that outlived the grace
 CLIENT_DEFAULT = "127.0.0.1:50051"
-OPTIONS = (
-    ("grpc.so_reuseport", 0),  # with the default a second server would silently share the port
-    ("grpc.max_receive_message_length", 4 << 20),
-    ("grpc.max_concurrent_streams", 10_000),
-    ("grpc.max_connection_age_ms", 300_000),  # so that clients find new replicas
-    ("grpc.max_connection_age_grace_ms", 3_600_000),  # what a bulk stream may take
-    ("grpc.keepalive_time_ms", 60_000),
-)
 
 
 class Server:
@@ -77,6 +72,8 @@ class Server:
         started = time.monotonic()
         settings = self._settings
         loop = asyncio.get_running_loop()
+        self._identity = tls.open_identity(settings)
+        self._gate = open_gate(settings.token_file)
         registry = CollectorRegistry()
         metrics = Metrics(registry)
         web = Web(settings.http_address, registry, lambda: self._health.serving)
@@ -119,8 +116,8 @@ class Server:
 
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
         settings = self._settings
-        self._edge = EdgeInterceptor(metrics)
-        server = grpc.aio.server(interceptors=[self._edge], options=OPTIONS)
+        self._edge = EdgeInterceptor(metrics, self._gate)
+        server = grpc.aio.server(interceptors=[self._edge], options=server_options(settings))
         limits = EdgeLimits(
             settings.max_text_bytes,
             settings.max_batch_items,
@@ -153,9 +150,9 @@ class Server:
         address = self._settings.admin_address
         if not address:
             return None
-        server = grpc.aio.server(interceptors=[self._edge], options=OPTIONS)
+        server = grpc.aio.server(interceptors=[self._edge], options=server_options(self._settings))
         admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(self._lifecycle, self._registry), server)
-        self.admin_address = _bind(server, "--admin-address", address)
+        self.admin_address = self._bind(server, "--admin-address", address)
         await server.start()
         log.info("administration on %s", self.admin_address)
         return server
@@ -166,8 +163,25 @@ class Server:
 
     async def _listen(self, server: grpc.aio.Server) -> None:
         """Open the port, last of all: it accepts connections at once, even before `start`."""
-        self.grpc_address = _bind(server, "--grpc-address", self._settings.grpc_address)
+        self.grpc_address = self._bind(server, "--grpc-address", self._settings.grpc_address)
         await server.start()
+
+    def _bind(self, server: grpc.aio.Server, flag: str, address: str) -> str:
+        """Open a port, with TLS where that is set; returns the address with the port that it is."""
+        try:
+            if self._identity is None:
+                port = server.add_insecure_port(address)
+            else:
+                port = server.add_secure_port(address, tls.credentials(self._identity))
+        except RuntimeError as error:
+            why = "is in use or cannot be bound; stop what uses it, or choose another"
+            raise StartupError(f"{flag} {address}: {why}") from error
+        host = address.rpartition(":")[0]
+        if self._gate is not None and self._identity is None and not _is_loopback(host):
+            log.warning(
+                "tokens travel in clear to %s: set --tls-certificate, or let a proxy end TLS before it", address
+            )
+        return f"{host}:{port}"
 
     def _announce(self, seconds: float) -> None:
         names = ", ".join(self._registry.names)
@@ -185,11 +199,19 @@ class Server:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), WATCH_SECONDS)
             metrics.event_loop_lag.observe(max(0.0, time.monotonic() - expected))
+            self._refresh()
             if not self._registry.healthy:
                 log.error("an engine's thread has died: stopping, so that a supervisor starts this server afresh")
                 self._hurried = True
                 return 1
         return 0
+
+    def _refresh(self) -> None:
+        """Take up certificates and tokens whose files have changed."""
+        if self._identity is not None:
+            self._identity.refresh()
+        if self._gate is not None:
+            self._gate.refresh()
 
     async def _drain(self, server: grpc.aio.Server) -> None:
         """Ask for no more traffic, keep serving while others notice, then let what is in flight finish."""
@@ -230,14 +252,11 @@ class Server:
         self._stop.set()
 
 
-def _bind(server: grpc.aio.Server, flag: str, address: str) -> str:
-    """Open a port; returns the address with the port that it is."""
+def _is_loopback(host: str) -> bool:
     try:
-        port = server.add_insecure_port(address)
-    except RuntimeError as error:
-        why = "is in use or cannot be bound; stop what uses it, or choose another"
-        raise StartupError(f"{flag} {address}: {why}") from error
-    return f"{address.rpartition(':')[0]}:{port}"
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _register_process_metrics(registry: CollectorRegistry, models: Registry) -> None:

@@ -17,6 +17,8 @@ from pydantic_settings import (
 from service.errors import StartupError
 
 PREFIX = "SEQ2SERVE_"
+OF_THE_CLIENT = {"SEQ2SERVE_ADDRESS", "SEQ2SERVE_TOKEN"}
+MAX_SECONDS = 2_000_000.0  # gRPC counts milliseconds in 32 bits
 
 
 def _address(value: str) -> str:
@@ -58,6 +60,33 @@ class Settings(BaseSettings):
     max_batch_items: int = Field(1024, ge=1, description="most items of a TranslateBatch")
     max_glossary_terms: int = Field(1000, ge=0, description="most glossary terms of a request")
     kserve: bool = Field(True, description="answer the Open Inference Protocol of KServe and Triton")
+    max_message_bytes: int = Field(4 << 20, ge=1024, lt=1 << 31, description="largest message that a client may send")
+    max_connections: int = Field(1000, ge=1, lt=1 << 31, description="open connections; one more is closed at once")
+    max_concurrent_streams: int = Field(
+        10_000, ge=1, lt=1 << 31, description="calls that may run on one connection; more wait in the client"
+    )
+    max_connection_age: float = Field(
+        300.0, gt=0, le=MAX_SECONDS, description="seconds until a client must connect anew, and finds new replicas"
+    )
+    max_connection_age_grace: float = Field(
+        3600.0, ge=0, le=MAX_SECONDS, description="seconds that calls of an aged connection then have to finish"
+    )
+    keepalive_time: float = Field(
+        60.0, ge=0.1, le=MAX_SECONDS, description="seconds of silence until the server pings a client"
+    )
+    keepalive_timeout: float = Field(
+        20.0, ge=0.1, le=MAX_SECONDS, description="seconds to wait for the answer to a ping"
+    )
+    min_client_ping_interval: float = Field(
+        10.0,
+        ge=0,
+        le=MAX_SECONDS,
+        description="seconds between pings of a client; who pings more often is disconnected",
+    )
+    tls_certificate: Path | None = Field(None, description="certificate chain of the gRPC port, in PEM; turns TLS on")
+    tls_key: Path | None = Field(None, description="key of the certificate, in PEM, without a password")
+    tls_client_ca: Path | None = Field(None, description="authorities of client certificates, in PEM; turns mTLS on")
+    token_file: Path | None = Field(None, description="who may call: lines that `python -m service token` makes")
     reflection: bool = Field(True, description="answer gRPC reflection")
     drain_delay: float = Field(4.0, ge=0, description="seconds to go on serving after SIGTERM, once not ready")
     drain_grace: float = Field(30.0, ge=0, description="seconds that requests in flight then have to finish")
@@ -91,7 +120,7 @@ def read_settings(arguments: list[str]) -> Settings:
         raise StartupError(f"--config {file}: there is no such file")
 
     class WithFile(Settings):
-        """Serve seq2seq models over gRPC."""
+        """Serve seq2seq models over gRPC; `python -m service token` makes a token for the token file."""
 
         model_config = SettingsConfigDict(toml_file=file)
 
@@ -117,7 +146,7 @@ def read_settings(arguments: list[str]) -> Settings:
 
 def _refuse_unknown_variables() -> None:
     """A misspelt variable would be ignored in silence otherwise."""
-    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {f"{PREFIX}ADDRESS"}  # of the client
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | OF_THE_CLIENT
     unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
     if unknown:
         raise StartupError(f"unknown settings {', '.join(unknown)}; python -m service --help lists them")

@@ -34,6 +34,8 @@ CODES = {
     "draining": StatusCode.UNAVAILABLE,
     "model_not_ready": StatusCode.UNAVAILABLE,
     "deadline_exceeded": StatusCode.DEADLINE_EXCEEDED,
+    "unauthenticated": StatusCode.UNAUTHENTICATED,
+    "permission_denied": StatusCode.PERMISSION_DENIED,
     "internal": StatusCode.INTERNAL,
 }
 

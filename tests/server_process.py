@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,8 +18,17 @@ READY = re.compile(r"is ready on (\S+) after ([\d.]+) s: .* \(metrics on (http:/
 class ServerProcess:
     """Start `python -m service` on free ports of 127.0.0.1, and stop it by its pid."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None, root: Path = ROOT) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        root: Path = ROOT,
+        module: str = "service",
+        prefix: Sequence[str] = (),
+    ) -> None:
         """Start the server of the checkout at `root`, and wait until it is ready.
+
+        `module` is run instead of `service`; `prefix` is a command that runs the server's, such as `setpriv`.
 
         Raises:
             RuntimeError: it did not start; says why.
@@ -26,7 +36,16 @@ class ServerProcess:
         self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed on exit
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "service", "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"),
+                *(
+                    *prefix,
+                    sys.executable,
+                    "-m",
+                    module,
+                    "--grpc-address",
+                    "127.0.0.1:0",
+                    "--http-address",
+                    "127.0.0.1:0",
+                ),
                 *("--model-repository", str(ROOT / "model_repository"), "--drain-delay", "0", *arguments),
             ],
             cwd=root,

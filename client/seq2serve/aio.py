@@ -8,6 +8,7 @@ from typing import Self, Unpack
 
 import grpc
 
+from seq2serve.access import Access
 from seq2serve.bulk import IN_FLIGHT, async_bulk_results, checked
 from seq2serve.channel import open_aio_channel
 from seq2serve.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT
@@ -39,10 +40,14 @@ class AsyncClient:
         *,
         timeout: float = DEFAULT_TIMEOUT,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
+        token_in_clear: bool = False,
     ) -> None:
         self.address = address
         self.timeout = timeout
-        self._channel = open_aio_channel(address, credentials)
+        access = Access(credentials, token, token_in_clear)
+        self._metadata = access.metadata(address)
+        self._channel = open_aio_channel(address, access)
         self._translation = translation_pb2_grpc.TranslationServiceStub(self._channel)
         self._models = model_pb2_grpc.ModelServiceStub(self._channel)
 
@@ -62,7 +67,7 @@ class AsyncClient:
         """Translate one text; see `Client.translate`."""
         request = translate_request(text, options)
         with our_errors(self.address):
-            reply = await self._translation.Translate(request, timeout=self._limit(timeout))
+            reply = await self._translation.Translate(request, timeout=self._limit(timeout), metadata=self._metadata)
         return Translation.from_message(reply)
 
     def translate_stream(
@@ -76,7 +81,9 @@ class AsyncClient:
 
         See `Client.translate_stream`.
         """
-        call = self._translation.TranslateStream(translate_request(text, options), timeout=self._limit(timeout))
+        call = self._translation.TranslateStream(
+            translate_request(text, options), timeout=self._limit(timeout), metadata=self._metadata
+        )
         return AsyncTranslationStream(call, self.address)
 
     async def translate_batch(
@@ -87,7 +94,9 @@ class AsyncClient:
         if not request.items:
             return []
         with our_errors(self.address):
-            reply = await self._translation.TranslateBatch(request, timeout=self._limit(timeout))
+            reply = await self._translation.TranslateBatch(
+                request, timeout=self._limit(timeout), metadata=self._metadata
+            )
         return [outcome_from(result) for result in reply.results]
 
     def translate_bulk(
@@ -103,7 +112,7 @@ class AsyncClient:
         The texts are read in the event loop, so a source of them that blocks must be asynchronous.
         Python ends a loop that is left early only soon after; `contextlib.aclosing` ends it at once.
         """
-        open_call = partial(self._translation.TranslateBulk, timeout=timeout)
+        open_call = partial(self._translation.TranslateBulk, timeout=timeout, metadata=self._metadata)
         return async_bulk_results(open_call, many(texts), bulk_requests(options), checked(in_flight), self.address)
 
     async def score(
@@ -112,7 +121,7 @@ class AsyncClient:
         """Return how probable a given translation is; see `Client.score`."""
         request = score_request(source, target, options)
         with our_errors(self.address):
-            reply = await self._translation.Score(request, timeout=self._limit(timeout))
+            reply = await self._translation.Score(request, timeout=self._limit(timeout), metadata=self._metadata)
         return Scored.from_message(reply)
 
     async def models(
@@ -121,14 +130,14 @@ class AsyncClient:
         """List the models that the server holds; see `Client.models`."""
         request = model_pb2.ListModelsRequest(source_language=source_language, target_language=target_language)
         with our_errors(self.address):
-            reply = await self._models.ListModels(request, timeout=self._limit(timeout))
+            reply = await self._models.ListModels(request, timeout=self._limit(timeout), metadata=self._metadata)
         return [Model.from_message(model) for model in reply.models]
 
     async def model(self, name: str = "", *, timeout: float | None = None) -> Model:
         """Describe one model; see `Client.model`."""
         request = model_pb2.GetModelRequest(model=model_ref(name))
         with our_errors(self.address):
-            reply = await self._models.GetModel(request, timeout=self._limit(timeout))
+            reply = await self._models.GetModel(request, timeout=self._limit(timeout), metadata=self._metadata)
         return Model.from_message(reply.model)
 
     def _limit(self, timeout: float | None) -> float:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import grpc
 
+from seq2serve.access import Access
 from seq2serve.version import version
 
 _SERVICE_CONFIG = {
@@ -42,15 +45,22 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
 )
 
 
-def open_channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
-    """Open a channel for blocking calls; without credentials it is not encrypted."""
-    if credentials is None:
-        return grpc.insecure_channel(address, options=OPTIONS)
-    return grpc.secure_channel(address, credentials, options=OPTIONS)
+Options: TypeAlias = Sequence[tuple[str, str | int]]
 
 
-def open_aio_channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
-    """Open a channel for asyncio; without credentials it is not encrypted."""
-    if credentials is None:
-        return grpc.aio.insecure_channel(address, options=OPTIONS)
-    return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+def open_channel(address: str, access: Access) -> grpc.Channel:
+    """Open a channel for blocking calls."""
+    if access.credentials is None:
+        return grpc.insecure_channel(address, options=_options(OPTIONS, access))
+    return grpc.secure_channel(address, access.credentials, options=OPTIONS)
+
+
+def open_aio_channel(address: str, access: Access, options: Options = OPTIONS) -> grpc.aio.Channel:
+    """Open a channel for asyncio."""
+    if access.credentials is None:
+        return grpc.aio.insecure_channel(address, options=_options(options, access))
+    return grpc.aio.secure_channel(address, access.credentials, options=options)
+
+
+def _options(options: Options, access: Access) -> Options:
+    return (*options, ("grpc.enable_http_proxy", 0)) if access.direct else options

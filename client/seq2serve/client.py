@@ -8,6 +8,7 @@ from typing import Self, Unpack
 
 import grpc
 
+from seq2serve.access import Access
 from seq2serve.bulk import IN_FLIGHT, bulk_results, checked
 from seq2serve.channel import open_channel
 from seq2serve.model import Model
@@ -40,6 +41,11 @@ class Client:
         address: `HOST:PORT`, or any gRPC target such as `dns:///HOST:PORT` for many servers.
         timeout: Time limit of a call in seconds, for calls that set none; it includes retries.
         credentials: For TLS, as `grpc.ssl_channel_credentials` makes them; None does not encrypt.
+        token: Shows the server who calls. Without TLS it is sent to this machine alone, or not at all.
+        token_in_clear: Send the token without TLS to other machines, too, where something else encrypts the way.
+
+    Raises:
+        ValueError: The token is not one, or would travel in clear.
     """
 
     def __init__(
@@ -48,10 +54,14 @@ class Client:
         *,
         timeout: float = DEFAULT_TIMEOUT,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
+        token_in_clear: bool = False,
     ) -> None:
         self.address = address
         self.timeout = timeout
-        self._channel = open_channel(address, credentials)
+        access = Access(credentials, token, token_in_clear)
+        self._metadata = access.metadata(address)
+        self._channel = open_channel(address, access)
         self._translation = translation_pb2_grpc.TranslationServiceStub(self._channel)
         self._models = model_pb2_grpc.ModelServiceStub(self._channel)
 
@@ -80,7 +90,7 @@ class Client:
         """
         request = translate_request(text, options)
         with our_errors(self.address):
-            reply = self._translation.Translate(request, timeout=self._limit(timeout))
+            reply = self._translation.Translate(request, timeout=self._limit(timeout), metadata=self._metadata)
         return Translation.from_message(reply)
 
     def submit(
@@ -88,7 +98,7 @@ class Client:
     ) -> Pending[Translation]:
         """Send one text like `translate`, but return before the reply is there."""
         request = translate_request(text, options)
-        call = self._translation.Translate.future(request, timeout=self._limit(timeout))
+        call = self._translation.Translate.future(request, timeout=self._limit(timeout), metadata=self._metadata)
         return Pending(call, Translation.from_message, self.address)
 
     def translate_stream(
@@ -102,7 +112,9 @@ class Client:
 
         The arguments are those of `translate`; what goes wrong is raised while the parts are read.
         """
-        call = self._translation.TranslateStream(translate_request(text, options), timeout=self._limit(timeout))
+        call = self._translation.TranslateStream(
+            translate_request(text, options), timeout=self._limit(timeout), metadata=self._metadata
+        )
         return TranslationStream(call, self.address)
 
     def translate_batch(
@@ -126,7 +138,7 @@ class Client:
         if not request.items:
             return []
         with our_errors(self.address):
-            reply = self._translation.TranslateBatch(request, timeout=self._limit(timeout))
+            reply = self._translation.TranslateBatch(request, timeout=self._limit(timeout), metadata=self._metadata)
         return [outcome_from(result) for result in reply.results]
 
     def translate_bulk(
@@ -153,7 +165,7 @@ class Client:
         Raises:
             Seq2ServeError: The call failed as a whole, while the results are read.
         """
-        open_call = partial(self._translation.TranslateBulk, timeout=timeout)
+        open_call = partial(self._translation.TranslateBulk, timeout=timeout, metadata=self._metadata)
         return bulk_results(open_call, many(texts), bulk_requests(options), checked(in_flight), self.address)
 
     def score(
@@ -172,7 +184,7 @@ class Client:
         """
         request = score_request(source, target, options)
         with our_errors(self.address):
-            reply = self._translation.Score(request, timeout=self._limit(timeout))
+            reply = self._translation.Score(request, timeout=self._limit(timeout), metadata=self._metadata)
         return Scored.from_message(reply)
 
     def submit_score(
@@ -180,7 +192,7 @@ class Client:
     ) -> Pending[Scored]:
         """Send a pair like `score`, but return before the reply is there."""
         request = score_request(source, target, options)
-        call = self._translation.Score.future(request, timeout=self._limit(timeout))
+        call = self._translation.Score.future(request, timeout=self._limit(timeout), metadata=self._metadata)
         return Pending(call, Scored.from_message, self.address)
 
     def models(
@@ -189,14 +201,14 @@ class Client:
         """List the models that the server holds, one entry per name; languages given filter them."""
         request = model_pb2.ListModelsRequest(source_language=source_language, target_language=target_language)
         with our_errors(self.address):
-            reply = self._models.ListModels(request, timeout=self._limit(timeout))
+            reply = self._models.ListModels(request, timeout=self._limit(timeout), metadata=self._metadata)
         return [Model.from_message(model) for model in reply.models]
 
     def model(self, name: str = "", *, timeout: float | None = None) -> Model:
         """Describe the model `NAME`, `NAME:VERSION` or `NAME:ALIAS`; empty is the default model."""
         request = model_pb2.GetModelRequest(model=model_ref(name))
         with our_errors(self.address):
-            reply = self._models.GetModel(request, timeout=self._limit(timeout))
+            reply = self._models.GetModel(request, timeout=self._limit(timeout), metadata=self._metadata)
         return Model.from_message(reply.model)
 
     def _limit(self, timeout: float | None) -> float:

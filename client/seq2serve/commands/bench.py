@@ -94,7 +94,7 @@ async def _measure(args: argparse.Namespace, payloads: Sequence[bytes]) -> int:
     rows: list[tuple[str, ...]] = []
     failed = 0
     try:
-        async with open_calls(args.address, TRANSLATE, args.connections) as calls:
+        async with open_calls(args.address, TRANSLATE, args.connections, connection.access(args)) as calls:
             for loop in _loops(args):
                 await generate(calls, payloads, loop, Extent(requests=args.warm_up), timeout=args.timeout)
                 runs = [await _run(args, calls, payloads, loop, index) for index in range(args.runs)]

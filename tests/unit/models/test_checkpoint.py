@@ -322,6 +322,18 @@ def test_files_are_safetensors_and_json(tmp_path: Path) -> None:
     assert _same(load_file(copy), _weights(7))
 
 
+def test_a_pickle_is_no_checkpoint(tmp_path: Path) -> None:
+    """What torch.save wrote is refused by name instead of unpickled, whatever its file is called."""
+    folder = _write(tmp_path, 1, bleu=1.0)
+    for name, read in (
+        ("model.safetensors", lambda: checkpoint.read_checkpoint(folder, build(seed=1))),
+        ("optimizer.safetensors", lambda: checkpoint.read_extra(folder)),
+    ):
+        torch.save({"weight": torch.ones(2)}, folder / name)
+        with pytest.raises(RunError, match=str(folder)):
+            read()
+
+
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FORBIDDEN_CALLS = {
     (module, name) for module in ("torch", "numpy", "np") for name in ("load", "save", "savez")

@@ -64,6 +64,13 @@ def test_unknown_settings_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         read_settings([])
 
 
+def test_variables_of_the_client_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever calls a server may also start one."""
+    for name in ("SEQ2SERVE_ADDRESS", "SEQ2SERVE_TOKEN"):
+        monkeypatch.setenv(name, "anything")
+    assert read_settings([]).slots == 48
+
+
 def test_broken_file_is_named(tmp_path: Path) -> None:
     """A file that is not TOML is named."""
     file = tmp_path / "settings.toml"
