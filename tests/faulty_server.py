@@ -5,8 +5,8 @@ from typing import Any
 
 from service import translation
 from service.__main__ import main
+from tests.fault import FAULT
 
-FAULT = "break here"
 _read_parts = translation.read_parts
 
 

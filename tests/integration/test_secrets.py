@@ -10,7 +10,7 @@ import pytest
 from seq2serve import Client, InternalError, InvalidOption, PermissionDenied, Seq2ServeError, SourceTooLong
 from seq2serve.v1 import options_pb2, translation_pb2, translation_pb2_grpc
 from service.tokens import digest_of
-from tests.faulty_server import FAULT
+from tests.fault import FAULT
 from tests.server_process import ServerProcess
 
 TEXT, TOKEN = "Quetzalcoatl", "Xochipilli"  # no word of ours, so that whatever shows them has leaked them
