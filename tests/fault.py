@@ -1,3 +1,3 @@
-"""What makes `tests.faulty_server` fail; here, since importing that brings descriptors that clash with tritonclient's."""
+"""What makes `tests.faulty_server` fail; here, since importing that brings descriptors that tritonclient has, too."""
 
 FAULT = "break here"

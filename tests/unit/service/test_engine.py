@@ -258,11 +258,28 @@ def test_nobody_is_lost_and_nobody_is_mixed_up(
     assert engine.scheduler.running == engine.scheduler.waiting == 0
 
 
+class Meeting(FakeRunner):
+    """Let nobody's first step end before both shards have begun theirs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: set[int] = set()
+        self.met = threading.Event()
+
+    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
+        """Say the next piece of every row."""
+        self.begun.add(lane.shard)
+        if len(self.begun) == 2:
+            self.met.set()
+        assert self.met.wait(30)
+        return super().step(lane, previous_ids, parents, alignment)
+
+
 def test_threads_share_the_work() -> None:
     """Two shards with threads of their own answer everybody; what they did adds up to what was asked."""
     ended = threading.Semaphore(0)
     finished: list[Request] = []
-    runner = FakeRunner()
+    runner = Meeting()
 
     def emit(news: list[Request]) -> None:
         finished.extend(news)
