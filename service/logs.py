@@ -19,7 +19,7 @@ def configure_logs(form: str, level: str) -> None:
     rendering: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()] if as_json else [console]
     )
-    # The access log has a line for each call: past the standard library's records, it costs a third.
+    # The access log has a line for each call, so it goes past the standard library's records.
     structlog.configure(
         processors=[structlog.processors.add_log_level, stamp, *rendering],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 MEMORY = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
-# Bytes that a loaded version takes for each of its bundle's: weights as fp32 in several sessions, and the tables
-# (measured: 350 MB for 19 MB).
+# Bytes that a loaded version takes for each of its bundle's: weights as fp32 in several sessions, and the tables. Whole
+# servers take 377 MB for the bundled 19 MB (docs/performance.md, `make bench`).
 LOADED = 20
 
 

@@ -5,7 +5,7 @@ import math
 from service.request import Request
 
 STEPS, REQUESTS = 32, 256  # over which is averaged; the latest count most
-FEW = 3.0  # standard deviations: fewer than one request in a hundred takes more
+FEW = 3.0  # standard deviations above the mean, which few requests exceed
 
 
 class Pace:
@@ -31,7 +31,7 @@ class Pace:
         return self._bounded(request, self._ratio)
 
     def most_steps(self, request: Request) -> int:
-        """Return how many steps a request takes at most, but for one in a hundred."""
+        """Return how many steps a request takes at most, but for a few."""
         return self._bounded(request, self._ratio + FEW * math.sqrt(self._variance))
 
     def _bounded(self, request: Request, ratio: float) -> int:

@@ -127,6 +127,16 @@ def make_engine(
     return Engine(make_scheduler(slots, queue_limit, shards), runner or FakeRunner(), search, emit), finished
 
 
+def reversed_source(request: Request) -> list[int]:
+    """Return what the fake runner makes of a request."""
+    return list(reversed(request.source_ids.tolist()))[: request.options.max_length]
+
+
+def said(request: Request) -> list[int]:
+    """Return the pieces of the best hypothesis."""
+    return list(request.hypotheses[0].ids)
+
+
 def run_dry(engine: Engine, steps: int = 10_000) -> None:
     """Step an engine until nothing is left."""
     for _ in range(steps):

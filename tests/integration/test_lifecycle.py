@@ -16,6 +16,7 @@ import pytest
 
 from seq2serve import Client, VersionNotFound
 from seq2serve.v1 import admin_pb2, admin_pb2_grpc, model_pb2, model_pb2_grpc
+from service.tokens import digest_of
 from tests.eventually import eventually
 from tests.server_process import ROOT, ServerProcess
 
@@ -44,9 +45,9 @@ def repository(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def administered(repository: Path) -> Iterator[tuple[ServerProcess, Stub]]:
+def administered(repository: Path, *flags: str) -> Iterator[tuple[ServerProcess, Stub]]:
     """Start a server, and open a stub to administer it."""
-    with ServerProcess("--model-repository", str(repository), "--admin-address", "127.0.0.1:0") as server:
+    with ServerProcess("--model-repository", str(repository), "--admin-address", "127.0.0.1:0", *flags) as server:
         found = re.search(r"administration on (\S+?)\"", server.log())
         assert found
         with grpc.insecure_channel(found[1]) as channel:
@@ -184,6 +185,23 @@ def test_administration_is_not_on_the_data_port(repository: Path) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             Stub(channel).UnloadModel(admin_pb2.UnloadModelRequest(name="en-de", version=1))
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_administration_needs_its_scope(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where there are tokens, one for translating does not administer, and one for administering does."""
+    file = tmp_path_factory.mktemp("tokens") / "tokens"
+    lines = (f"{name} {scope} {digest_of(name).hex()}\n" for name, scope in (("web", "translate"), ("ops", "admin")))
+    file.write_text("".join(lines))
+    asked = admin_pb2.LoadModelRequest(name="en-de", version=1)
+    with administered(repository, "--token-file", str(file)) as (_, stub):
+        for metadata, code, reason in (
+            ([], grpc.StatusCode.UNAUTHENTICATED, "unauthenticated"),
+            ([("authorization", "Bearer web")], grpc.StatusCode.PERMISSION_DENIED, "permission_denied"),
+        ):
+            found = refusal(lambda metadata=metadata: stub.LoadModel(asked, metadata=metadata))  # type: ignore[misc]
+            assert found[:2] == (code, reason)
+        allowed = stub.LoadModel(asked, metadata=[("authorization", "Bearer ops")])
+        assert allowed.status.state == AVAILABLE
 
 
 def test_the_repository_is_followed(repository: Path) -> None:

@@ -21,20 +21,12 @@ from tests.factories import (
     make_request,
     make_requests,
     make_scheduler,
+    reversed_source,
     run_dry,
+    said,
     search_of,
 )
 from tests.hashing_runner import HashingRunner
-
-
-def expected(request: Request) -> list[int]:
-    """Return what the fake runner makes of a request."""
-    return list(reversed(request.source_ids.tolist()))[: request.options.max_length]
-
-
-def said(request: Request) -> list[int]:
-    """Return the pieces of the best hypothesis."""
-    return list(request.hypotheses[0].ids)
 
 
 def test_request_is_answered() -> None:
@@ -71,7 +63,7 @@ def test_request_joins_at_any_step_and_leaves_when_done() -> None:
     engine.submit(short)
     run_dry(engine)
     assert finished == [short, long]
-    assert [said(r) for r in finished] == [expected(r) for r in finished]
+    assert [said(r) for r in finished] == [reversed_source(r) for r in finished]
 
 
 def test_one_call_a_step_for_all_rows_of_a_lane() -> None:
@@ -132,7 +124,7 @@ def test_failed_step_fails_its_lane_and_no_other(caplog: pytest.LogCaptureFixtur
     engine.submit(again)
     run_dry(engine)
     assert bad.finish_reason is FinishReason.ERROR
-    assert said(other) == expected(other)
+    assert said(other) == reversed_source(other)
     assert said(again) == [7, 6]
 
 
@@ -155,7 +147,7 @@ def test_a_model_without_numbers_fails_its_lane_and_no_other(caplog: pytest.LogC
         engine.submit(request)
     run_dry(engine)
     assert isinstance(bad.error, InternalError)
-    assert said(other) == expected(other)
+    assert said(other) == reversed_source(other)
     assert set(finished) == {bad, other}
 
 
@@ -254,7 +246,7 @@ def test_nobody_is_lost_and_nobody_is_mixed_up(
     assert set(finished) | set(cancelled) == set(alive)
     assert not set(finished) & set(cancelled)
     for request in finished:
-        assert said(request) == expected(request)
+        assert said(request) == reversed_source(request)
     assert engine.scheduler.running == engine.scheduler.waiting == 0
 
 
@@ -293,7 +285,7 @@ def test_threads_share_the_work() -> None:
         engine.submit(request)
     assert all(ended.acquire(timeout=30) for _ in requests)
     engine.close()
-    assert all(said(request) == expected(request) for request in requests)
+    assert all(said(request) == reversed_source(request) for request in requests)
     assert {lane.shard for lane in runner.lanes} == {0, 1}
     assert engine.stats.target_tokens == sum(len(said(request)) for request in requests)
     assert engine.stats.encode_rows.sum == len(requests)

@@ -10,7 +10,18 @@ from service.search.candidates import Ids, Step
 from service.search.greedy import Greedy
 from service.search.hypothesis import FinishReason, Hypothesis
 from service.search.search import Symbols
-from tests.factories import BOS, EOS, MAX_LENGTH, UNK, FakeRunner, make_engine, make_request, run_dry
+from tests.factories import (
+    BOS,
+    EOS,
+    MAX_LENGTH,
+    UNK,
+    FakeRunner,
+    make_engine,
+    make_request,
+    reversed_source,
+    run_dry,
+    said,
+)
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -19,16 +30,6 @@ pytestmark = pytest.mark.usefixtures("quiet")
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Keep the tracebacks that are to be expected out of the report."""
     caplog.set_level(logging.CRITICAL)
-
-
-def reversed_source(request: Request) -> list[int]:
-    """Return what the fake runner makes of a request."""
-    return list(reversed(request.source_ids.tolist()))
-
-
-def said(request: Request) -> list[int]:
-    """Return the pieces of the best hypothesis."""
-    return list(request.hypotheses[0].ids)
 
 
 @pytest.mark.parametrize("shards", [1, 2])

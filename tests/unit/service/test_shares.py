@@ -21,6 +21,8 @@ def test_nobody_is_bounded_by_default() -> None:
     shares = Shares(0)
     for _ in range(100):
         shares.take("a", 1_000_000)
+    assert refused(shares, "a") is None
+    assert len(shares) == 0
 
 
 def test_who_uses_more_waits_and_others_do_not() -> None:
