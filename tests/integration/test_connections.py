@@ -1,5 +1,6 @@
 """The limits of connections, seen in raw HTTP/2 frames: the server states and keeps each of them."""
 
+import contextlib
 import socket
 import struct
 from collections.abc import Iterator
@@ -30,11 +31,16 @@ class Peer:
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=PATIENCE)
-        self._socket.sendall(PREFACE)
+        self._write(PREFACE)
         self.send(SETTINGS, b"")
 
     def send(self, kind: int, payload: bytes) -> None:
-        self._socket.sendall(len(payload).to_bytes(3, "big") + bytes([kind]) + bytes(5) + payload)
+        self._write(len(payload).to_bytes(3, "big") + bytes([kind]) + bytes(5) + payload)
+
+    def _write(self, data: bytes) -> None:
+        # Whether the server has closed is seen by reading: a write may come before or after that.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(data)
 
     def frames(self) -> Iterator[Frame]:
         """Yield what the server sends until it closes."""
