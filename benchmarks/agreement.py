@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.texts import read_texts
 from export.restore import restore
 from models.greedy import translate
 from models.seq2seq import Seq2Seq
@@ -80,7 +81,7 @@ def main() -> None:
     options = ("--model-repository", str(repository), "--default-model", name, "--precision", FP32)
     with ServerProcess(*options, "--log-level", "warning") as server:
         for file in arguments.files:
-            sources = [line.split("\t")[0] for line in file.read_text(encoding="utf-8").splitlines()]
+            sources = read_texts(file)
             compare(f"{file.parent.name}/{file.name}", model, tokenizer, sources, server.address)
 
 

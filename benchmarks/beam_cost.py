@@ -5,11 +5,11 @@ python -m benchmarks.beam_cost ../shared/data/tatoeba-en-de/test.tsv --rounds 5
 
 import argparse
 import asyncio
-import random
 import statistics
 import time
 from pathlib import Path
 
+from benchmarks.texts import draw_texts
 from seq2serve import AsyncClient
 from service.settings import Settings
 from tests.server_process import ServerProcess
@@ -42,9 +42,7 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--slots", type=int, default=Settings.model_fields["slots"].default)
     arguments = parser.parse_args()
-    sentences = [line.split("\t")[0] for line in arguments.file.read_text(encoding="utf-8").splitlines()]
-    random.Random(1).shuffle(sentences)
-    sentences = sentences[: arguments.sentences]
+    sentences = draw_texts(arguments.file, arguments.sentences)
     ratios = []
     with ServerProcess("--slots", str(arguments.slots), "--log-level", "warning") as server:
 

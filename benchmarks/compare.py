@@ -19,7 +19,8 @@ from benchmarks.machine import describe_machine
 from benchmarks.peers.library_command import vocabulary_file
 from benchmarks.peers.peer import Peer
 from benchmarks.row import Row, measure, median
-from benchmarks.systems import OURS, chosen, parser, read_texts, served
+from benchmarks.systems import OURS, chosen, parser, served
+from benchmarks.texts import draw_texts
 from seq2serve.load import ClosedLoop, Extent
 from seq2serve.load.table import markdown, number
 from service.bundle import read_bundle
@@ -34,7 +35,7 @@ Measure = Callable[[int], Row]  # of one run, by its number
 def main() -> None:
     """Print a table of medians, a line for each system, and the machine that it is of."""
     arguments = _parser().parse_args()
-    texts = read_texts(arguments.file, arguments.sentences)
+    texts = draw_texts(arguments.file, arguments.sentences)
     rows: dict[str, list[Row]] = {}
     for number_of_run in range(arguments.runs):
         for name, measured in _systems(arguments, texts).items():

@@ -5,12 +5,12 @@ python -m benchmarks.cpu_cost ../before ../shared/data/tatoeba-en-de/test.tsv --
 
 import argparse
 import asyncio
-import random
 import statistics
 from pathlib import Path
 
 from benchmarks.load import closed_loop
 from benchmarks.metrics import scrape
+from benchmarks.texts import draw_texts
 from tests.server_process import ROOT, ServerProcess
 
 CPU = "process_cpu_seconds_total"
@@ -34,8 +34,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=1000)
     parser.add_argument("--in-flight", type=int, default=64)
     arguments = parser.parse_args()
-    sentences = [line.split("\t")[0] for line in arguments.file.read_text(encoding="utf-8").splitlines()]
-    random.Random(1).shuffle(sentences)
+    sentences = draw_texts(arguments.file)
     ratios = []
     for pair in range(arguments.pairs):
         roots = [arguments.before.resolve(), ROOT]

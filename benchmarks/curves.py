@@ -14,7 +14,8 @@ from benchmarks.curve_points import Points
 from benchmarks.machine import describe_machine
 from benchmarks.peers.peer import Peer
 from benchmarks.row import load
-from benchmarks.systems import OURS, parser, read_texts, served
+from benchmarks.systems import OURS, parser, served
+from benchmarks.texts import draw_texts
 from seq2serve.load import ClosedLoop, Extent
 
 ROUNDS = 4  # requests for each one in flight, at the least: else it is the beginning and the end that are measured
@@ -44,7 +45,7 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(arguments: argparse.Namespace) -> Points:
     """Measure all systems in turns; after each run, write down what there is."""
-    texts = read_texts(arguments.file, arguments.sentences)
+    texts = draw_texts(arguments.file, arguments.sentences)
     title = f"{len(texts)} sentences of {arguments.file.parent.name}/{arguments.file.name}"
     points = Points(f"{title}, medians of {arguments.runs} runs. {describe_machine()}")
     lengths: dict[str, int] = {}  # target tokens of our translations

@@ -4,12 +4,12 @@ python -m benchmarks.first_text ../shared/data/tatoeba-en-de/test.tsv
 """
 
 import argparse
-import random
 import statistics
 import time
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.texts import draw_texts
 from seq2serve import Client
 from tests.server_process import ServerProcess
 
@@ -20,8 +20,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="source<TAB>target lines; the sources are sent")
     parser.add_argument("--sentences", type=int, default=500)
     arguments = parser.parse_args()
-    sentences = [line.split("\t")[0] for line in arguments.file.read_text(encoding="utf-8").splitlines()]
-    random.Random(1).shuffle(sentences)
+    sentences = draw_texts(arguments.file)
     steps: Counter[int] = Counter()
     first: list[float] = []
     whole: list[float] = []

@@ -4,7 +4,6 @@ python -m benchmarks.growth ../shared/data/tatoeba-en-de/length_probe.tsv
 """
 
 import argparse
-import random
 import statistics
 import time
 from collections import defaultdict
@@ -13,6 +12,7 @@ from pathlib import Path
 from benchmarks.generator import generate
 from benchmarks.machine import describe_machine
 from benchmarks.ours import REPOSITORY, Ours
+from benchmarks.texts import draw_texts
 from seq2serve import Client
 from seq2serve.load import ClosedLoop, Extent, summarize
 
@@ -43,9 +43,7 @@ def main() -> None:
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     parser.add_argument("--options", default="", help="of our server")
     arguments = parser.parse_args()
-    lines = arguments.file.read_text(encoding="utf-8").splitlines()
-    texts = [line.split("\t")[-2] for line in lines]
-    random.Random(1).shuffle(texts)
+    texts = draw_texts(arguments.file)
     ours = Ours("seq2serve", arguments.repository, tuple(arguments.options.split()))
     print(describe_machine())
     with ours.serve() as endpoint:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.texts import read_texts
 from seq2serve import AsyncClient
 from tests.server_process import ServerProcess
 
@@ -68,7 +69,7 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 200])
     parser.add_argument("--precision", choices=("auto", "fp32", "int8"), default="auto")
     arguments = parser.parse_args()
-    sources = [line.split("\t")[0] for line in arguments.file.read_text(encoding="utf-8").splitlines()]
+    sources = read_texts(arguments.file)
     requests = make_requests(sources, arguments.requests)
     with ServerProcess("--precision", arguments.precision, "--log-level", "warning") as server:
         alone = asyncio.run(run(server.address, requests, 1, 1))

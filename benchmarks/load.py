@@ -5,12 +5,12 @@ python -m benchmarks.load ../shared/data/tatoeba-en-de/test.tsv
 
 import argparse
 import asyncio
-import random
 import statistics
 import time
 from pathlib import Path
 
 from benchmarks.metrics import scrape
+from benchmarks.texts import draw_texts
 from seq2serve import AsyncClient
 from tests.server_process import ServerProcess
 
@@ -63,8 +63,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
-    sentences = [line.split("\t")[0] for line in arguments.file.read_text(encoding="utf-8").splitlines()]
-    random.Random(1).shuffle(sentences)
+    sentences = draw_texts(arguments.file)
     rates: dict[int, list[float]] = {arguments.in_flight: [], 1: []}
     for run in range(arguments.runs):
         for slots in rates:

@@ -4,13 +4,13 @@ python -m benchmarks.open_loop ../shared/data/tatoeba-en-de/test.tsv
 """
 
 import argparse
-import random
 import statistics
 from pathlib import Path
 
 from benchmarks.generator import generate
 from benchmarks.machine import describe_machine
 from benchmarks.ours import REPOSITORY, Ours
+from benchmarks.texts import draw_texts
 from seq2serve.load import ClosedLoop, Extent, Loop, OpenLoop, Summary, summarize
 
 
@@ -24,10 +24,9 @@ def main() -> None:
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     parser.add_argument("--options", default="", help="of our server")
     arguments = parser.parse_args()
-    texts = [line.split("\t")[0] for line in arguments.file.read_text(encoding="utf-8").splitlines()]
-    random.Random(1).shuffle(texts)
+    texts = draw_texts(arguments.file, arguments.sentences)
     ours = Ours("seq2serve", arguments.repository, tuple(arguments.options.split()))
-    payloads = [ours.payload(text) for text in texts[: arguments.sentences]]
+    payloads = [ours.payload(text) for text in texts]
     print(describe_machine())
     ratios = []
     with ours.serve() as endpoint:

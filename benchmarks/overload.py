@@ -1,13 +1,12 @@
 """What is left of a server's capacity when far more is asked of it, and how fast it says no.
 
-python -m benchmarks.overload ../shared/data/tatoeba-en-de/length_probe.tsv
+python -m benchmarks.overload ../shared/data/tatoeba-en-de/length_probe.tsv --words 30
 
 Capacity is what a closed loop gets. Then calls with a deadline arrive at random, many times as many as the server can
 answer. Goodput is the replies in time, and is set against the capacity less what the generator takes of the machine.
 """
 
 import argparse
-import random
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import grpc
 from benchmarks.generator import generate
 from benchmarks.machine import describe_machine
 from benchmarks.metrics import scrape
+from benchmarks.texts import draw_texts
 from seq2serve.load import ClosedLoop, Extent, OpenLoop, Run, percentile, summarize
 from seq2serve.v1 import options_pb2, translation_pb2
 from tests.server_process import ServerProcess
@@ -59,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="a source, or a source, a tab and a target, per line")
     parser.add_argument("--sentences", type=int, default=400)
+    parser.add_argument("--words", type=int, default=1, help="of a source, at least")
     parser.add_argument("--beam", type=int, default=5, help="so that the capacity is some 30 calls a second")
     parser.add_argument("--times", type=float, nargs="+", default=[10], help="the capacity, for each run")
     parser.add_argument("--halve", action="store_true", help="then double the rate until the goodput is half")
@@ -66,8 +67,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--options", default="", help="of our server")
     arguments = parser.parse_args()
-    texts = [line.split("\t")[0] for line in arguments.file.read_text(encoding="utf-8").splitlines()]
-    random.Random(1).shuffle(texts)
+    texts = [text for text in draw_texts(arguments.file) if len(text.split()) >= arguments.words]
     payloads = payloads_of(texts[: arguments.sentences], arguments.beam)
     seconds, slo = arguments.seconds, arguments.slo
     print(describe_machine())

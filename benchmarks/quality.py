@@ -7,6 +7,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from benchmarks.texts import read_pairs
 from models.evaluation import score
 from seq2serve import AsyncClient
 from tests.server_process import ServerProcess
@@ -33,8 +34,7 @@ def main() -> None:
     parser.add_argument("--beams", type=int, nargs="+", default=[1, 5])
     parser.add_argument("--length-penalties", type=float, nargs="+", default=[1.0])
     arguments = parser.parse_args()
-    pairs = [line.split("\t")[:2] for line in arguments.file.read_text(encoding="utf-8").splitlines()]
-    sources, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    sources, references = map(list, zip(*read_pairs(arguments.file), strict=True))
     with ServerProcess("--log-level", "warning") as server:
         for beam_size in arguments.beams:
             for length_penalty in arguments.length_penalties if beam_size > 1 else [0.0]:

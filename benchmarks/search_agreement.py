@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import torch
 
+from benchmarks.texts import read_texts
 from export.restore import restore
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
@@ -156,8 +157,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=500)
     parser.add_argument("--only", default="", metavar="NAME", help="option sets whose name holds this")
     arguments = parser.parse_args()
-    lines = arguments.file.read_text(encoding="utf-8").splitlines()[: arguments.sentences]
-    sources = [*option_sets.UNUSUAL, *(line.split("\t")[0] for line in lines)]
+    sources = [*option_sets.UNUSUAL, *read_texts(arguments.file)[: arguments.sentences]]
     sets = [one for one in option_sets.option_sets() if arguments.only in one.name]
     expected = list(references(sources, sets))
     jobs = [(source, one.options) for one in sets for source in sources]

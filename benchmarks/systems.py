@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import random
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,13 +33,6 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--only", nargs="*", help=f"systems whose names hold one of these; CTranslate2 needs {OURS} too")
     made.add_argument("--json", type=Path, help="write every run there")
     return made
-
-
-def read_texts(file: Path, sentences: int) -> list[str]:
-    """Draw sources from a file, the same ones each time."""
-    texts = [line.split("\t")[0] for line in file.read_text(encoding="utf-8").splitlines()]
-    random.Random(1).shuffle(texts)
-    return texts[:sentences]
 
 
 def served(arguments: argparse.Namespace, lengths: Mapping[str, int]) -> list[Peer]:

@@ -1,10 +1,8 @@
 """What is measured side by side is chosen by name, and what is missing is said."""
 
-from pathlib import Path
-
 import pytest
 
-from benchmarks.systems import OURS, chosen, parser, read_texts, served
+from benchmarks.systems import OURS, chosen, parser, served
 
 
 def test_a_missing_system_is_named_where_it_was_wanted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,14 +23,3 @@ def test_ours_is_measured_first() -> None:
 
     assert everything[0].name == OURS
     assert [peer.name for peer in some] == ["Python server, one request at a time"]
-
-
-def test_texts_are_the_same_sources_each_time(tmp_path: Path) -> None:
-    """They are shuffled, as files are often sorted, and stand before the tab."""
-    file = tmp_path / "pairs.tsv"
-    file.write_text("".join(f"source {number}\ttarget\n" for number in range(100)), encoding="utf-8")
-
-    found = read_texts(file, 50)
-
-    assert found == read_texts(file, 50) != sorted(found)
-    assert set(found) < {f"source {number}" for number in range(100)}
