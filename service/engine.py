@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import reduce
 from operator import add
 
+from service.cpu import give_way
 from service.errors import Draining, InternalError
 from service.request import Lane, Request
 from service.runner import Runner
@@ -101,6 +102,7 @@ class Engine:
             shard.step()
 
     def _run(self, shard: Shard) -> None:
+        give_way()  # the edge needs little time, but at once: who must be refused should hear of it
         try:
             while self._wait(shard):
                 shard.step()

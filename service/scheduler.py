@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from service.errors import DeadlineExceeded, DeadlineUnmeetable, QueueFull
+from service.errors import QueueFull
+from service.forecast import Forecast, check_time_left
 from service.line import Line
 from service.pace import Pace
 from service.request import Lane, Request, Status
@@ -70,11 +71,12 @@ class Scheduler:
         self.queue_limit, self.queue_tokens = queue_limit, queue_tokens
         self.full = full
         self.source_lengths = source_lengths
-        self.pace = Pace()
+        self.pace = Pace(slots / shards)
+        self._forecast = Forecast(slots, self.pace)
         self._clock = clock
         self._loads = [0] * shards  # hypotheses, those included whose rows are still to be cleared away
-        self._running_work = 0  # expected of those in slots, from their beginnings
-        self._began: list[float | None] = [None] * shards  # when the step of a shard did that is not over yet
+        # When the step of a shard began that is not over yet, and with how many hypotheses.
+        self._began: list[tuple[float, int] | None] = [None] * shards
         self._waiting, self._encoding, self._ready = Line(), Line(), Line()
         self._arrived = 0  # requests, so far
         self._lanes: dict[Lane, _Rows] = {}
@@ -145,35 +147,15 @@ class Scheduler:
         ):
             if waiting and waiting + more > limit:
                 why = f"{waiting} {what} are waiting, the limit is {limit}: try again later"
-                raise QueueFull(why, retry_after=self._wait(self._work_in_line))
+                raise QueueFull(why, retry_after=self._forecast.wait(self._work_in_line))
 
     def _check_deadline(self, request: Request, now: float) -> None:
-        """Refuse who would be done too late, and who would make another late, by passing it."""
-        if request.deadline <= now:
-            raise DeadlineExceeded("the deadline of the call has passed already: allow more time")
+        check_time_left(request, now)
         assert request.lane is not None
         if not self.waiting and sum(self._loads) + request.lane.width <= self.slots:
             return  # it begins at once; nobody knows better how long it takes then
         behind = self._waiting.behind(request)
-        ahead = self._work_in_line - sum(other.work for other in behind)
-        if self._late_by(request, ahead, now) > 0:
-            seconds, left = self._wait(ahead), request.deadline - now
-            why = f"would begin in about {seconds:.3f} s, too late for its deadline in {left:.3f} s: allow more time"
-            raise DeadlineUnmeetable(f"{why}, or use another replica")
-        delay = request.work / self.slots * self.pace.step_seconds
-        for other in behind:
-            if 0 < self._late_by(other, ahead + request.work, now) <= delay:
-                why = "would be done before others who came earlier, and make them late: allow more time"
-                raise DeadlineUnmeetable(f"{why}, or use another replica")
-            ahead += other.work
-
-    def _late_by(self, request: Request, ahead: int, now: float) -> float:
-        """Return by how many seconds a request misses its deadline if so much work is done before it begins."""
-        return now + self._wait(ahead) + self.pace.most_steps(request) * self.pace.step_seconds - request.deadline
-
-    def _wait(self, ahead: int) -> float:
-        """Return after how many seconds a slot is free, if so much work has to begin before; slots are half done."""
-        return (ahead + self._running_work / 2 / self.slots) / self.slots * self.pace.step_seconds
+        self._forecast.check(request, self._work_in_line - sum(other.work for other in behind), behind, now)
 
     @property
     def _work_in_line(self) -> int:
@@ -200,7 +182,7 @@ class Scheduler:
         """Close the gaps of rows that left a shard, and fill its free slots from the line."""
         now, began = self._clock(), self._began[shard]
         if began is not None:
-            self.pace.stepped(now - began)
+            self.pace.stepped(now - began[0], began[1])
         compactions: list[Compaction] = []
         left: list[Request] = []
         for lane, rows in self._lanes.items():
@@ -209,12 +191,10 @@ class Scheduler:
                 self._loads[shard] -= lane.width * len(rows.leaving)
                 compactions.append(_close_gaps(lane, rows))
         for request in left:
-            self._running_work -= request.work
-            if request.steps:
-                self.pace.ended(request)
+            self._forecast.ended(request)
         self._forget_lanes(compactions)
         joining = self._admit(shard)
-        self._began[shard] = now if self._loads[shard] else None
+        self._began[shard] = (now, self._loads[shard]) if self._loads[shard] else None
         released = [request for request in left if request.cancelled_at]
         return Plan(compactions, joining, self._encode(shard), released)
 
@@ -274,7 +254,7 @@ class Scheduler:
             request.status, request.row = Status.RUNNING, len(rows.requests)
             rows.requests.append(request)
             self._loads[shard] += request.lane.width
-            self._running_work += request.work
+            self._forecast.began(request)
             joining += self._ready.take(1)
         return joining
 
@@ -310,7 +290,7 @@ class Scheduler:
             alive += [request for row, request in enumerate(rows.requests) if row not in rows.leaving]
         for line in self._lines:
             line.clear()
-        self._running_work = 0
+        self._forecast = Forecast(self.slots, self.pace)
         self._lanes.clear()
         self._loads = [0] * len(self._loads)
         for request in alive:

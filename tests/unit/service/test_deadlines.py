@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import DeadlineExceeded, DeadlineUnmeetable, QueueFull
+from service.forecast import MARGIN
 from service.request import Request, Status
 from service.scheduler import PATIENCE, PRIORITY_SECONDS, Scheduler
 from tests.factories import Clock, make_request, make_scheduler
@@ -29,7 +30,7 @@ def busy(slots: int = 1, waiting: int = 0, **over: Any) -> tuple[Scheduler, Cloc
     for _ in range(slots):
         scheduler.submit(make())
         admit(scheduler)
-    scheduler.pace.step_seconds = 1.0
+    scheduler.pace.expect(1.0)
     for _ in range(waiting):
         scheduler.submit(make())
     return scheduler, clock
@@ -64,7 +65,7 @@ def test_idle_server_refuses_nobody_who_has_time_left() -> None:
 def test_who_would_be_late_is_refused_and_nobody_else(slots: int, waiting: int, wait: float) -> None:
     """What runs is half done, those who wait share the slots, and then come its own steps, with some to spare."""
     scheduler, _ = busy(slots, waiting)
-    in_time = wait + scheduler.pace.most_steps(make())
+    in_time = MARGIN * (wait + scheduler.pace.most_steps(make()))
     with pytest.raises(DeadlineUnmeetable, match=r"too late for its deadline in \d+\.\d+ s: allow more time"):
         scheduler.submit(make(deadline=in_time - 0.1, priority=-1))
     assert scheduler.waiting == waiting
@@ -87,7 +88,7 @@ def test_earliest_deadline_first() -> None:
 def test_a_step_of_priority_is_worth_some_waiting() -> None:
     """Who has a priority passes those who came shortly before, and not those who came long before: nobody starves."""
     scheduler, clock = busy()
-    scheduler.pace.step_seconds = 0.001
+    scheduler.pace.expect(0.001)
     long_before, low = make(), make(priority=-1)
     for request in (long_before, low):
         scheduler.submit(request)
@@ -104,7 +105,7 @@ def test_a_step_of_priority_is_worth_some_waiting() -> None:
 def test_nobody_passes_who_would_be_late_then() -> None:
     """A tight deadline is refused where it would break the promise to one who is admitted already."""
     scheduler, _ = busy()
-    promised = make(deadline=5 + scheduler.pace.most_steps(make()) + 0.5)
+    promised = make(deadline=MARGIN * (5 + scheduler.pace.most_steps(make())) + 0.5)
     scheduler.submit(promised)
     with pytest.raises(DeadlineUnmeetable, match="make them late"):
         scheduler.submit(make(priority=9))
@@ -139,7 +140,7 @@ def test_admitted_means_finished(arrivals: list[tuple[float, int]], slots: int) 
     """Where translations are as long as their sources and steps take a second, who is admitted is never late."""
     clock = Clock()
     scheduler = make_scheduler(slots=slots, clock=clock, queue_tokens=100_000)
-    scheduler.pace.step_seconds = 1.0
+    scheduler.pace.expect(1.0)
     left: dict[Request, int] = {}
     pending = [make_request(*range(5, 5 + pieces)) for _, pieces in arrivals]
     for request, (seconds, pieces) in zip(pending, arrivals, strict=True):

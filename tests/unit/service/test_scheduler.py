@@ -35,7 +35,7 @@ def test_longer_ones_begin_earlier() -> None:
     """Who came first is done first, if each piece takes a step: who is a piece longer may come a step later."""
     clock = Clock()
     scheduler = make_scheduler(slots=1, clock=clock)
-    scheduler.pace.step_seconds = 1.0
+    scheduler.pace.expect(1.0)
     running, short, long, longer, later = (make_request(*range(5, 5 + count)) for count in (1, 2, 4, 5, 2))
     scheduler.submit(running)
     admit(scheduler)
