@@ -7,7 +7,7 @@ from service.aliases import Alias
 from service.description import model_alias, version_status
 from service.errors import InvalidRequest
 from service.lifecycle import Lifecycle
-from service.registry import Registry
+from service.registry import Registry, Shadow
 
 Context = Any
 
@@ -48,6 +48,13 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         """Forget an alias."""
         self._registry.delete_alias(request.name, request.alias)
         return admin_pb2.DeleteAliasResponse(aliases=map(model_alias, self._registry.aliases(request.name)))
+
+    async def SetShadow(  # noqa: N802
+        self, request: admin_pb2.SetShadowRequest, context: Context
+    ) -> admin_pb2.SetShadowResponse:
+        """Mirror requests to a candidate."""
+        self._registry.set_shadow(request.name, Shadow(request.version, request.share))
+        return admin_pb2.SetShadowResponse()
 
 
 def _number(version: int, least: int) -> int:

@@ -44,6 +44,12 @@ class Metrics:
         self._cache = Counter(
             "seq2serve_cache_requests", "Requests to the cache, by what became of them.", ["outcome"], registry=registry
         )
+        self._shadow = Counter(
+            "seq2serve_shadow_requests",
+            "Requests mirrored to a candidate, by what became of them.",
+            ["model", "candidate", "outcome"],
+            registry=registry,
+        )
         self._finished = Counter(
             "seq2serve_requests_finished", "Requests that left the engine.", [*model, "reason"], registry=registry
         )
@@ -113,6 +119,10 @@ class Metrics:
     def cache_asked(self, outcome: str) -> None:
         """Count a request to the cache: hit, shared or miss."""
         self._cache.labels(outcome).inc()
+
+    def shadow_compared(self, model: str, candidate: int, outcome: str) -> None:
+        """Count a mirrored request: same, different, failed or skipped."""
+        self._shadow.labels(model, str(candidate), outcome).inc()
 
     def item_rejected(self, reason: str) -> None:
         """Count an item of a call that was refused or failed alone."""

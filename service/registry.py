@@ -5,7 +5,15 @@ import logging
 from dataclasses import dataclass
 
 from service.aliases import Alias, Aliases
-from service.errors import LanguagePairNotFound, ModelMismatch, ModelNotReady, NotServed, VersionNotFound, quoted
+from service.errors import (
+    InvalidRequest,
+    LanguagePairNotFound,
+    ModelMismatch,
+    ModelNotReady,
+    NotServed,
+    VersionNotFound,
+    quoted,
+)
 from service.model import Model
 from service.repository import Version
 
@@ -31,6 +39,14 @@ class Status:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class Shadow:
+    """Name a candidate, and the share of the requests to other versions that is mirrored to it."""
+
+    version: int
+    share: float
+
+
 class Registry:
     """Hold the loaded models; only the event loop changes it, once there is one."""
 
@@ -38,6 +54,7 @@ class Registry:
         """Begin with none; `default` names the model of requests that name nothing."""
         self.models: list[Model] = []
         self.statuses: dict[Version, Status] = {}
+        self.shadows: dict[str, Shadow] = {}  # by the names of models
         self._aliases: dict[str, Aliases] = {}
         self._default = default
 
@@ -47,8 +64,11 @@ class Registry:
         self.statuses[model.name, model.version] = Status(State.AVAILABLE)
 
     def remove(self, model: Model) -> None:
-        """Let a model answer no more requests, and forget its aliases."""
+        """Let a model answer no more requests, and forget its aliases and that it is a candidate."""
         self.models = [one for one in self.models if one is not model]
+        shadow = self.shadows.get(model.name)
+        if shadow and shadow.version == model.version:
+            del self.shadows[model.name]
         if model.name in self._aliases:
             self._aliases[model.name].forget(model.version)
         self.statuses[model.name, model.version] = Status(State.UNLOADING)
@@ -98,6 +118,18 @@ class Registry:
             VersionNotFound: there is no such alias.
         """
         self._aliases.get(name, Aliases()).delete(alias)
+
+    def set_shadow(self, name: str, shadow: Shadow) -> None:
+        """Mirror requests of a model to a loaded version from now on.
+
+        Raises:
+            VersionNotFound: the version is not loaded.
+            InvalidRequest: the share is out of range.
+        """
+        self.loaded((name, shadow.version))
+        if not 0 <= shadow.share <= 1:
+            raise InvalidRequest.field("share", f"is {shadow.share:g}, must be from 0 to 1")
+        self.shadows[name] = shadow
 
     def close(self) -> None:
         """Stop all engines; what they still hold fails with `draining`."""

@@ -29,6 +29,7 @@ from service.kserve.stubs import inference_pb2_grpc
 from service.lifecycle import Lifecycle
 from service.limits import EdgeLimits
 from service.metrics import EngineCollector, Metrics
+from service.mirror import Mirror
 from service.model import EngineLimits, Model
 from service.registry import Registry
 from service.repository import Repository
@@ -129,7 +130,8 @@ class Server:
         )
         shares = Shares(settings.client_tokens_per_second)
         cache = Cache(delivery, settings.cache_entries, metrics.cache_asked) if settings.cache_entries else None
-        translator = Translator(self._registry, cache or delivery, limits, metrics, shares)
+        mirror = Mirror(self._registry, cache or delivery, limits, metrics.shadow_compared)
+        translator = Translator(self._registry, cache or delivery, limits, metrics, shares, mirror)
         translation = TranslationServicer(translator, self._draining)
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(translation, server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self._registry, limits), server)

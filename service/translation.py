@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeAlias
 
 from seq2serve.v1 import options_pb2, translation_pb2
 from service.cache import Cache
@@ -19,6 +20,7 @@ from service.search_options import check_lengths, check_output, max_length, read
 from service.text.stream import TextStream
 from service.validation import Part, read_parts, read_text_options
 
+Message: TypeAlias = translation_pb2.TranslateRequest
 ALIGNED = (options_pb2.ALIGNMENT_MODE_HARD, options_pb2.ALIGNMENT_MODE_SOFT_SPARSE)
 SEEDS = 2**64
 LIGHT = 4096  # bytes
@@ -38,7 +40,7 @@ def _plain(longest: int, aligned: bool, scored: bool) -> SearchOptions:
     return SearchOptions(longest, alignment=aligned, scored=scored)
 
 
-def is_heavy(message: translation_pb2.TranslateRequest) -> bool:
+def is_heavy(message: Message) -> bool:
     """Tell whether to read a message, or to make its reply, may take milliseconds."""
     return (
         message.HasField("input")
@@ -54,7 +56,7 @@ class Translation:
 
     def __init__(
         self,
-        message: translation_pb2.TranslateRequest,
+        message: Message,
         model: Model,
         limits: EdgeLimits,
         streams: bool = False,
@@ -189,6 +191,16 @@ class Translation:
     def _is_restored(self, part: Part) -> bool:
         """Tell whether a part's text is known at its end only, as something is put into it."""
         return part.protected is not None and bool(part.protected.items or part.protected.tags)
+
+    @property
+    def text(self) -> str:
+        """Return the best hypotheses of all parts, joined."""
+        return "".join(self.render(part)[0].text + part.separator for part in self.parts)
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Tell whether another translation of the message is to say the same: nothing was drawn, or given."""
+        return self.seed is None and self._forced is None
 
     def render(self, part: Part) -> list[Rendered]:
         """Make text of a part's hypotheses, best first."""

@@ -14,16 +14,16 @@ from service.call import Call, check_key
 from service.delivery import Delivery
 from service.limits import EdgeLimits
 from service.metrics import Metrics
+from service.mirror import Mirror
 from service.model import Model
 from service.options import Ids
 from service.registry import Registry
 from service.replies import delta, model_ref, translate_response
 from service.room import Room
 from service.shares import Shares
-from service.translation import Translation, is_heavy
+from service.translation import Message, Translation, is_heavy
 from service.validation import resolve
 
-Message: TypeAlias = translation_pb2.TranslateRequest
 Reply: TypeAlias = translation_pb2.TranslateResponse
 T = TypeVar("T")
 
@@ -37,6 +37,7 @@ class Translator:
     limits: EdgeLimits
     metrics: Metrics
     shares: Shares
+    mirror: Mirror
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "edge"))  # for what is heavy
 
     async def accept(
@@ -127,6 +128,7 @@ class Translator:
         reply, call.stages = made
         total = time.monotonic() - call.started_at
         self.metrics.translation_replied(translation.model, translation.requests, call.stages, call.started_at, total)
+        self.mirror.offer(translation, reply.hypotheses[0].text)
         return reply
 
     async def _aside(self, call: Call, work: Callable[[], T]) -> T:

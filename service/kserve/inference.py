@@ -9,7 +9,8 @@ from service.kserve.tensors import SCORE, read_outputs, read_texts, write_output
 from service.kserve.texts import Texts
 from service.model import Model
 from service.registry import Registry
-from service.translator import Message, Translator
+from service.translation import Message
+from service.translator import Translator
 
 
 def find_model(registry: Registry, field: str, name: str, version: str) -> Model:

@@ -9,8 +9,8 @@ from service.call import Call
 from service.errors import FieldViolation, ServiceError
 from service.kserve.tensors import TEXT_INPUT
 from service.room import Room
-from service.translation import Translation
-from service.translator import Message, Reply, Translator
+from service.translation import Message, Translation
+from service.translator import Reply, Translator
 
 
 class Texts:

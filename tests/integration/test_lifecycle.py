@@ -18,21 +18,31 @@ from seq2serve import Client, VersionNotFound
 from seq2serve.v1 import admin_pb2, admin_pb2_grpc, model_pb2, model_pb2_grpc
 from service.tokens import digest_of
 from tests.eventually import eventually
+from tests.integration.conftest import scrape
 from tests.server_process import ROOT, ServerProcess
 
 Alias, Stub = model_pb2.ModelAlias, admin_pb2_grpc.AdminServiceStub
+OUTCOMES = ("same", "different", "failed", "skipped")
 AVAILABLE, END = model_pb2.MODEL_STATE_AVAILABLE, model_pb2.MODEL_STATE_END
 
 
-def put(repository: Path, version: int, broken: bool = False) -> None:
-    """Put a version into a repository in one step, as an export does; a broken one has another golden translation."""
+def put(repository: Path, version: int, broken: bool = False, curt: bool = False) -> None:
+    """Put a version into a repository in one step, as an export does.
+
+    A broken one has another golden translation. A curt one translates to three pieces at most.
+    """
     hidden = repository / "en-de" / f".{version}"
     shutil.copytree(ROOT / "model_repository" / "en-de" / "1", hidden)
+    manifest = json.loads((hidden / "manifest.json").read_text())
     if broken:
-        manifest = json.loads((hidden / "manifest.json").read_text())
         for output in manifest["golden"][0]["outputs"].values():
             output["ids"] = output["ids"][::-1]
-        (hidden / "manifest.json").write_text(json.dumps(manifest))
+    if curt:
+        manifest["limits"]["max_length"] = 3
+        for example in manifest["golden"]:
+            for output in example["outputs"].values():
+                output["ids"] = output["ids"][:3]
+    (hidden / "manifest.json").write_text(json.dumps(manifest))
     hidden.rename(repository / "en-de" / str(version))
 
 
@@ -177,6 +187,47 @@ def test_aliases_name_versions_and_share_out_requests(repository: Path) -> None:
         assert list(gone.aliases) == []
         missing = admin_pb2.DeleteAliasRequest(name="en-de", alias="stable")
         assert refusal(lambda: stub.DeleteAlias(missing))[1] == "version_not_found"
+
+
+def test_a_candidate_is_compared_with_what_was_answered(repository: Path) -> None:
+    """It sees a share of the requests, callers see nothing of it, and it can be unloaded like any other."""
+    put(repository, 2)
+    put(repository, 3, curt=True)
+    with administered(repository) as (server, stub), Client(server.address) as client:
+
+        def shadow(version: int, share: float = 1.0) -> None:
+            stub.SetShadow(admin_pb2.SetShadowRequest(name="en-de", version=version, share=share))
+
+        def mirrored() -> Counter[str]:
+            figures = scrape(server.http)
+            keys = {f"{c}-{o}": f"seq2serve_shadow_requests_total{{{c},{o}}}" for c in (2, 3) for o in OUTCOMES}
+            return Counter({key: int(figures[name]) for key, name in keys.items() if name in figures})
+
+        def translate(**over: Any) -> str:
+            return client.translate("The bakery opens at six in the morning.", model="en-de:1", **over).text
+
+        expected = translate(beam_size=4)
+        shadow(2)
+        assert translate(beam_size=4) == expected
+        assert eventually(lambda: mirrored() == {"2-same": 1})
+        client.translate("The bakery opens at six.", model="en-de:2")  # the candidate itself
+        translate(seed=1, temperature=0.5)
+        shadow(3)
+        assert translate(beam_size=4) == expected
+        with client.translate_stream("Good morning, and sit down.", model="en-de:1") as stream:
+            assert "".join(map(str, stream))
+        assert eventually(lambda: mirrored() == {"2-same": 1, "3-different": 2})
+        translate(max_length=10)  # more than the candidate can
+        assert eventually(lambda: mirrored() == {"2-same": 1, "3-different": 2, "3-failed": 1})
+        shadow(3, 0.0)
+        translate()
+        shadow(3)
+        assert unload(stub, 3).state == END
+        assert translate(beam_size=4) == expected
+        assert mirrored() == {"2-same": 1, "3-different": 2, "3-failed": 1}
+        assert refusal(lambda: shadow(3))[1] == "version_not_found"
+        assert refusal(lambda: shadow(2, 1.5))[1] == "invalid_option"
+        assert refusal(lambda: shadow(2, float("nan")))[1] == "invalid_option"
 
 
 def test_administration_is_not_on_the_data_port(repository: Path) -> None:

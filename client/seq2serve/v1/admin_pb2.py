@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from seq2serve.v1 import model_pb2 as seq2serve_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18seq2serve/v1/admin.proto\x12\x0cseq2serve.v1\x1a\x18seq2serve/v1/model.proto\"1\n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"@\n\x11LoadModelResponse\x12+\n\x06status\x18\x01 \x01(\x0b\x32\x1b.seq2serve.v1.VersionStatus\"3\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"B\n\x13UnloadModelResponse\x12+\n\x06status\x18\x01 \x01(\x0b\x32\x1b.seq2serve.v1.VersionStatus\"H\n\x0fSetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x05\x61lias\x18\x02 \x01(\x0b\x32\x18.seq2serve.v1.ModelAlias\"=\n\x10SetAliasResponse\x12)\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x18.seq2serve.v1.ModelAlias\"1\n\x12\x44\x65leteAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\"@\n\x13\x44\x65leteAliasResponse\x12)\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x18.seq2serve.v1.ModelAlias2\xcf\x02\n\x0c\x41\x64minService\x12L\n\tLoadModel\x12\x1e.seq2serve.v1.LoadModelRequest\x1a\x1f.seq2serve.v1.LoadModelResponse\x12R\n\x0bUnloadModel\x12 .seq2serve.v1.UnloadModelRequest\x1a!.seq2serve.v1.UnloadModelResponse\x12I\n\x08SetAlias\x12\x1d.seq2serve.v1.SetAliasRequest\x1a\x1e.seq2serve.v1.SetAliasResponse\x12R\n\x0b\x44\x65leteAlias\x12 .seq2serve.v1.DeleteAliasRequest\x1a!.seq2serve.v1.DeleteAliasResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18seq2serve/v1/admin.proto\x12\x0cseq2serve.v1\x1a\x18seq2serve/v1/model.proto\"1\n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"@\n\x11LoadModelResponse\x12+\n\x06status\x18\x01 \x01(\x0b\x32\x1b.seq2serve.v1.VersionStatus\"3\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"B\n\x13UnloadModelResponse\x12+\n\x06status\x18\x01 \x01(\x0b\x32\x1b.seq2serve.v1.VersionStatus\"H\n\x0fSetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x05\x61lias\x18\x02 \x01(\x0b\x32\x18.seq2serve.v1.ModelAlias\"=\n\x10SetAliasResponse\x12)\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x18.seq2serve.v1.ModelAlias\"1\n\x12\x44\x65leteAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\"@\n\x13\x44\x65leteAliasResponse\x12)\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x18.seq2serve.v1.ModelAlias\"@\n\x10SetShadowRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\r\n\x05share\x18\x03 \x01(\x01\"\x13\n\x11SetShadowResponse2\x9d\x03\n\x0c\x41\x64minService\x12L\n\tLoadModel\x12\x1e.seq2serve.v1.LoadModelRequest\x1a\x1f.seq2serve.v1.LoadModelResponse\x12R\n\x0bUnloadModel\x12 .seq2serve.v1.UnloadModelRequest\x1a!.seq2serve.v1.UnloadModelResponse\x12I\n\x08SetAlias\x12\x1d.seq2serve.v1.SetAliasRequest\x1a\x1e.seq2serve.v1.SetAliasResponse\x12R\n\x0b\x44\x65leteAlias\x12 .seq2serve.v1.DeleteAliasRequest\x1a!.seq2serve.v1.DeleteAliasResponse\x12L\n\tSetShadow\x12\x1e.seq2serve.v1.SetShadowRequest\x1a\x1f.seq2serve.v1.SetShadowResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +48,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEALIASREQUEST']._serialized_end=492
   _globals['_DELETEALIASRESPONSE']._serialized_start=494
   _globals['_DELETEALIASRESPONSE']._serialized_end=558
-  _globals['_ADMINSERVICE']._serialized_start=561
-  _globals['_ADMINSERVICE']._serialized_end=896
+  _globals['_SETSHADOWREQUEST']._serialized_start=560
+  _globals['_SETSHADOWREQUEST']._serialized_end=624
+  _globals['_SETSHADOWRESPONSE']._serialized_start=626
+  _globals['_SETSHADOWRESPONSE']._serialized_end=645
+  _globals['_ADMINSERVICE']._serialized_start=648
+  _globals['_ADMINSERVICE']._serialized_end=1061
 # @@protoc_insertion_point(module_scope)

@@ -56,6 +56,11 @@ class AdminServiceStub(object):
                 request_serializer=seq2serve_dot_v1_dot_admin__pb2.DeleteAliasRequest.SerializeToString,
                 response_deserializer=seq2serve_dot_v1_dot_admin__pb2.DeleteAliasResponse.FromString,
                 _registered_method=True)
+        self.SetShadow = channel.unary_unary(
+                '/seq2serve.v1.AdminService/SetShadow',
+                request_serializer=seq2serve_dot_v1_dot_admin__pb2.SetShadowRequest.SerializeToString,
+                response_deserializer=seq2serve_dot_v1_dot_admin__pb2.SetShadowResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -93,6 +98,14 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetShadow(self, request, context):
+        """Translate a share of a model's requests a second time, with a candidate, and count whether it says the same:
+        `seq2serve_shadow_requests_total`. Callers see nothing of it. A candidate that is unloaded is mirrored to no more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +128,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.DeleteAlias,
                     request_deserializer=seq2serve_dot_v1_dot_admin__pb2.DeleteAliasRequest.FromString,
                     response_serializer=seq2serve_dot_v1_dot_admin__pb2.DeleteAliasResponse.SerializeToString,
+            ),
+            'SetShadow': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetShadow,
+                    request_deserializer=seq2serve_dot_v1_dot_admin__pb2.SetShadowRequest.FromString,
+                    response_serializer=seq2serve_dot_v1_dot_admin__pb2.SetShadowResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -227,6 +245,33 @@ class AdminService(object):
             '/seq2serve.v1.AdminService/DeleteAlias',
             seq2serve_dot_v1_dot_admin__pb2.DeleteAliasRequest.SerializeToString,
             seq2serve_dot_v1_dot_admin__pb2.DeleteAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetShadow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seq2serve.v1.AdminService/SetShadow',
+            seq2serve_dot_v1_dot_admin__pb2.SetShadowRequest.SerializeToString,
+            seq2serve_dot_v1_dot_admin__pb2.SetShadowResponse.FromString,
             options,
             channel_credentials,
             insecure,

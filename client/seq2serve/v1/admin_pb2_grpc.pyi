@@ -47,6 +47,10 @@ class AdminServiceStub:
     """Let an alias stand for a loaded version, and give it a share of the requests that name neither."""
     DeleteAlias: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteAliasRequest, _admin_pb2.DeleteAliasResponse]
     """Forget an alias. Unknown: NOT_FOUND `version_not_found`."""
+    SetShadow: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetShadowRequest, _admin_pb2.SetShadowResponse]
+    """Translate a share of a model's requests a second time, with a candidate, and count whether it says the same:
+    `seq2serve_shadow_requests_total`. Callers see nothing of it. A candidate that is unloaded is mirrored to no more.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -67,6 +71,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Let an alias stand for a loaded version, and give it a share of the requests that name neither."""
     DeleteAlias: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteAliasRequest, _admin_pb2.DeleteAliasResponse]  # type: ignore[assignment]
     """Forget an alias. Unknown: NOT_FOUND `version_not_found`."""
+    SetShadow: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetShadowRequest, _admin_pb2.SetShadowResponse]  # type: ignore[assignment]
+    """Translate a share of a model's requests a second time, with a candidate, and count whether it says the same:
+    `seq2serve_shadow_requests_total`. Callers see nothing of it. A candidate that is unloaded is mirrored to no more.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Loads, unloads and names versions. Errors are those of TranslationService, and `model_refused`
@@ -108,5 +116,15 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.DeleteAliasResponse, _abc.Awaitable[_admin_pb2.DeleteAliasResponse]]:
         """Forget an alias. Unknown: NOT_FOUND `version_not_found`."""
+
+    @_abc_1.abstractmethod
+    def SetShadow(
+        self,
+        request: _admin_pb2.SetShadowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.SetShadowResponse, _abc.Awaitable[_admin_pb2.SetShadowResponse]]:
+        """Translate a share of a model's requests a second time, with a candidate, and count whether it says the same:
+        `seq2serve_shadow_requests_total`. Callers see nothing of it. A candidate that is unloaded is mirrored to no more.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
