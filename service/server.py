@@ -268,5 +268,8 @@ def _register_process_metrics(registry: CollectorRegistry, models: Registry) -> 
     process_collector.ProcessCollector(registry=registry)
     platform_collector.PlatformCollector(registry=registry)
     gc_collector.GCCollector(registry=registry)
+    loop = asyncio.get_running_loop()
+    tasks = Gauge("seq2serve_event_loop_tasks", "Tasks of the event loop, those of gRPC included.", registry=registry)
+    tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
     build = Gauge("seq2serve_build_info", "The version that runs.", ["version"], registry=registry)
     build.labels(VERSION).set(1)
