@@ -81,6 +81,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self.calls = 0  # being handled, those of gRPC's own services not counted: a watched health never ends
         self._metrics = metrics
         self._gate = gate
+        self._handlers: dict[str, Handler] = {}  # of methods that there are
 
     async def intercept_service(
         self,
@@ -88,10 +89,15 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
         """Replace the handler of a method by one that parses, observes and translates errors."""
-        handler = await continuation(handler_call_details)
-        if handler is None:  # no such method: gRPC answers UNIMPLEMENTED
-            return handler
         method = handler_call_details.method
+        if method not in self._handlers:
+            handler = await continuation(handler_call_details)
+            if handler is None:  # no such method: gRPC answers UNIMPLEMENTED
+                return handler
+            self._handlers[method] = self._wrap(method, handler)
+        return self._handlers[method]
+
+    def _wrap(self, method: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Handler:
         parse = _parser(handler.request_deserializer)
         if handler.unary_unary:
             wrapped = self._unary(method, handler.unary_unary)
