@@ -1,0 +1,20 @@
+"""The stack of docker-compose.yml, started once for all tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.compose_stack import ComposeStack, missing
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[ComposeStack]:
+    """Start the stack with one replica; what a test changes of it, the next one finds.
+
+    All replicas have the same share of the machine, however busy it is.
+    """
+    if reason := missing():
+        pytest.skip(reason)
+    with ComposeStack("seq2serve-e2e", SERVER_CPUS="0.5") as started:
+        started.scale(1)
+        yield started
