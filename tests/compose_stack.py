@@ -24,7 +24,7 @@ IMAGES = {
     "prometheus": "prom/prometheus:v2.53.3",
     "grafana": "grafana/grafana:11.2.0",
 }
-PULL_SECONDS = 300
+PULL_SECONDS = 120
 UP_SECONDS = 120
 
 

@@ -6,15 +6,14 @@ import pytest
 
 from tests.compose_stack import ComposeStack, missing
 
+CPUS = "0.5"  # of each replica, so that all have the same, however busy the machine is
+
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[ComposeStack]:
-    """Start the stack with one replica; what a test changes of it, the next one finds.
-
-    All replicas have the same share of the machine, however busy it is.
-    """
+    """Start the stack with one replica; what a test changes of it, the next one finds."""
     if reason := missing():
         pytest.skip(reason)
-    with ComposeStack("seq2serve-e2e", SERVER_CPUS="0.5") as started:
+    with ComposeStack("seq2serve-e2e", SERVER_CPUS=CPUS) as started:
         started.scale(1)
         yield started

@@ -4,17 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from seq2serve import Client
 from tests.compose_stack import ComposeStack
+from tests.e2e.counts import handled
 from tests.e2e.load import TEXTS, Load, caller_without_retries, channel_without_retries
 from tests.eventually import eventually
 
 CALLS, IN_FLIGHT = 1000, 8
-HANDLED = "grpc_server_handled_total{OK,Translate,seq2serve.v1.TranslationService,unary}"
 BACK_SECONDS = 60  # only bounds a failure
-
-
-def handled(stack: ComposeStack) -> dict[str, float]:
-    """Count the calls that each replica has answered."""
-    return {replica: stack.metrics(replica).get(HANDLED, 0) for replica in stack.ids()}
 
 
 def test_scaling_loses_no_call(stack: ComposeStack) -> None:

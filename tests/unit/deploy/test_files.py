@@ -20,7 +20,8 @@ SERVER: dict[str, Any] = COMPOSE["services"]["server"]
 
 def environment() -> dict[str, str]:
     """Return what the image and the compose file set for the server."""
-    return {**dict(re.findall(r"(SEQ2SERVE_\w+)=(\S+)", DOCKERFILE)), **SERVER["environment"]}
+    set_here = {name: re.sub(r"\$\{\w+-(.*)\}", r"\1", value) for name, value in SERVER["environment"].items()}
+    return {**dict(re.findall(r"(SEQ2SERVE_\w+)=(\S+)", DOCKERFILE)), **set_here}
 
 
 def test_the_image_is_built_and_run_as_is_safe() -> None:
