@@ -41,6 +41,12 @@ def missing(services: Sequence[str] = tuple(IMAGES)) -> str:
     return ""
 
 
+def index_answers() -> bool:
+    """Tell whether a container finds packages, as the build of the server's image does."""
+    command = ["docker", "run", "--rm", BASE, "python", "-m", "pip", "download", "--no-deps", "--dest", "/tmp", "pip"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def _has(image: str) -> bool:
     if subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0:
         return True

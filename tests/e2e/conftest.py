@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compose_stack import ComposeStack, missing
+from tests.compose_stack import ComposeStack, index_answers, missing
 
 CPUS = "0.5"  # of each replica, so that all have the same, however busy the machine is
 
@@ -14,6 +14,12 @@ def stack() -> Iterator[ComposeStack]:
     """Start the stack with one replica; what a test changes of it, the next one finds."""
     if reason := missing():
         pytest.skip(reason)
-    with ComposeStack("seq2serve-e2e", SERVER_CPUS=CPUS) as started:
+    try:
+        made = ComposeStack("seq2serve-e2e", SERVER_CPUS=CPUS)
+    except RuntimeError:
+        if index_answers():
+            raise
+        pytest.skip("a container here reaches no package index, from which the server's image is built")
+    with made as started:
         started.scale(1)
         yield started

@@ -20,7 +20,8 @@ class Load:
     def __init__(self, call: Callable[[str], object], callers: int = CALLERS) -> None:
         self._call = call
         self._stopping = threading.Event()
-        self._progress = threading.Semaphore(0)
+        self._ended = threading.Semaphore(0)
+        self._counting = threading.Lock()
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(callers)]
         self.answered = 0
         self.failures: list[str] = []
@@ -29,17 +30,18 @@ class Load:
         while not self._stopping.is_set():
             try:
                 self._call(TEXTS[number % len(TEXTS)])
+                with self._counting:
+                    self.answered += 1
             except Exception as failure:
                 self.failures.append(f"{type(failure).__name__}: {failure}")
                 self._stopping.wait(0.05)
-            self._progress.release()
+            self._ended.release()
             number += 1
 
     def more(self, calls: int) -> None:
         """Wait until so many more calls have ended."""
         for _ in range(calls):
-            assert self._progress.acquire(timeout=TIMEOUT), "no call ends any more"
-            self.answered += 1
+            assert self._ended.acquire(timeout=TIMEOUT), "no call ends any more"
 
     def __enter__(self) -> Self:
         """Begin, and return once some calls have ended."""

@@ -65,6 +65,16 @@ def test_a_killed_replica_costs_a_client_that_retries_no_call(stack: ComposeStac
     assert stack.inspect(killed)["RestartCount"] == 1
 
 
+def test_reloading_the_balancer_loses_no_call(stack: ComposeStack) -> None:
+    """It reads its file again, and the process before it finishes what it has."""
+    stack.scale(3)
+    with Client(stack.address, timeout=60) as client, Load(client.translate) as load:
+        for _ in range(3):
+            stack.docker("compose", "kill", "--signal", "USR2", "loadbalancer")
+            load.more(100)
+    assert load.failures == []
+
+
 def test_rolling_loses_no_call(stack: ComposeStack) -> None:
     """`make roll` puts replicas of a new image in the place of all."""
     stack.scale(2)

@@ -9,6 +9,8 @@ import grpc
 import pytest
 
 from service.health import Health
+from service.settings import Settings
+from service.transport import server_options
 from tests.server_process import ROOT
 
 HAPROXY = ROOT / "deploy" / "haproxy"
@@ -32,7 +34,7 @@ def expected() -> tuple[int, bytes]:
 async def answers(sent: bytes, serving: bool, most: int = 4096) -> bytes:
     """Send bytes to a server of health alone; returns what comes back until it has been silent for a moment."""
     health = Health((NAMED,))
-    server = grpc.aio.server()
+    server = grpc.aio.server(options=server_options(Settings()))
     health.register(server)
     await health.set(serving)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -58,10 +60,11 @@ def test_haproxy_sends_what_the_script_prints() -> None:
 @pytest.mark.parametrize("service", ["", NAMED])
 @pytest.mark.parametrize("serving", [True, False])
 def test_what_haproxy_waits_for_says_serving(service: str, serving: bool) -> None:
-    """It comes from a server that serves alone, and as many bytes as HAProxy waits for from one that does not."""
+    """A server that serves sends it within the bytes that HAProxy waits for, and one that does not sends as many."""
     least, wanted = expected()
     received = asyncio.run(answers(probe(service), serving))
     assert len(received) >= least
+    assert (wanted in received[:least]) is serving
     assert (wanted in received) is serving
 
 

@@ -2,15 +2,19 @@
 
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.compose_command import MOST
+from service.compose_command import MOST, compose_file
 from service.settings import Settings
 from tests.server_process import ROOT
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed (make test installs it)")
+COMPOSE_VERSION = ["docker", "compose", "version"]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 HAPROXY = (ROOT / "deploy" / "haproxy" / "haproxy.cfg").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -77,6 +81,24 @@ def test_ports_are_this_machine_s_alone() -> None:
         "prometheus": ["127.0.0.1:${PROMETHEUS_PORT:-9090}:9090"],
         "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
     }
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 3])
+def test_compose_reads_the_files(tmp_path: Path, gpus: int) -> None:
+    """The file for one GPU, and those for more, fit on top of the other; that needs no daemon."""
+    if shutil.which("docker") is None or subprocess.run(COMPOSE_VERSION, capture_output=True, check=False).returncode:
+        pytest.skip("docker compose, which reads the files, is not installed")
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    over = tmp_path / "over.yml"
+    over.write_text(compose_file(gpus) if gpus else (ROOT / "docker-compose.gpu.yml").read_text(encoding="utf-8"))
+    command = ["docker", "compose", "-f", "docker-compose.yml", "-f", over.name, "config", "--format", "json"]
+    read = json.loads(subprocess.run(command, cwd=tmp_path, check=True, capture_output=True).stdout)
+    servers = [one for name, one in read["services"].items() if name.startswith("server")]
+    assert len(servers) == max(1, gpus)
+    for server in servers:
+        assert len(server["deploy"]["resources"]["reservations"]["devices"]) == 1
+        assert server["environment"].keys() == SERVER["environment"].keys() | {"SEQ2SERVE_DEVICE"}
+        assert server["read_only"] is True
 
 
 def test_the_balancer_has_a_place_for_every_gpu() -> None:
