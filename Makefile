@@ -12,17 +12,20 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest -
 STUBS := client/seq2serve/v1 service/kserve/stubs
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc
 
-.PHONY: help serve test check audit bench proto lock wheel clean
+.PHONY: help serve test e2e check audit bench bench-stack roll proto lock wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 18
 
 serve: $(VENV)/.server ## serve the bundled model on 127.0.0.1:50051
 	@exec $(BIN)/python -m service --model-repository model_repository
 
 test: $(VENV)/.test ## run all tests; ARGS are given to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+e2e: $(VENV)/.test ## run docker-compose.yml and test it from outside, where Docker runs; ARGS are given to pytest
+	@$(BIN)/python -m pytest tests/e2e $(ARGS)
 
 check: $(VENV)/.dev ## lint, types, import contracts, generated stubs, known vulnerabilities
 	@$(BIN)/ruff check .
@@ -46,6 +49,13 @@ bench: $(VENV)/.dev ## compare with what could be run instead; FILE has the sent
 	@test -n "$(FILE)" || { echo "make bench FILE=sentences.txt [ARGS='--runs 5']: name a file, a sentence a line" >&2; exit 1; }
 	@$(BIN)/python -m benchmarks.compare $(FILE) $(ARGS)
 
+bench-stack: $(VENV)/.dev ## measure docker-compose.yml: replicas, a slow one, a killed one; FILE has the sentences
+	@test -n "$(FILE)" || { echo "make bench-stack FILE=sentences.txt: name a file, a sentence a line" >&2; exit 1; }
+	@$(BIN)/python -m benchmarks.stack $(FILE) $(ARGS)
+
+roll: ## replace all replicas of docker-compose.yml by those of the current image, without a lost call
+	@deploy/roll.sh
+
 STUB_ROOT ?= client
 SERVER_STUB_ROOT ?= .
 outputs = --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1)
@@ -59,6 +69,8 @@ lock: $(VENV)/.python ## choose new exact versions within the bounds of pyprojec
 	$(UV_COMPILE) --upgrade --group dev-without-torch -o requirements/dev.txt
 	$(UV_COMPILE) --group test-without-torch -c requirements/dev.txt -o requirements/test.txt
 	$(UV_COMPILE) --group server -c requirements/dev.txt -o requirements/server.txt
+	$(UV_COMPILE) --group cpu -c requirements/dev.txt -o requirements/cpu.txt
+	$(UV_COMPILE) --group cuda -c requirements/dev.txt -o requirements/cuda.txt
 
 wheel: $(VENV)/.dev ## build the client's wheel into dist/
 	@rm -rf dist

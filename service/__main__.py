@@ -1,13 +1,15 @@
-"""Serve a model repository: python -m service. Make a token for its callers: python -m service token."""
+"""Serve a model repository: python -m service. Beside that: python -m service token, python -m service compose."""
 
 import asyncio
 import sys
 
-from service import token_command
+from service import compose_command, token_command
 from service.errors import StartupError
 from service.logs import configure_logs
 from service.server import Server
 from service.settings import Settings, read_settings
+
+COMMANDS = {"compose": compose_command.main, "token": token_command.main}
 
 # A thread that comes back from ONNX Runtime waits until the edge lets go of the interpreter: by default up to 5 ms, as
 # long as a decoder step. With this there are a tenth more sentences a second (measured), with less there are no more.
@@ -16,8 +18,8 @@ SWITCH_SECONDS = 0.0002
 
 def main() -> int:
     """Run the server until it is stopped; returns the exit status."""
-    if sys.argv[1:2] == ["token"]:
-        return token_command.main(sys.argv[2:])
+    if command := COMMANDS.get("".join(sys.argv[1:2])):
+        return command(sys.argv[2:])
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = read_settings(sys.argv[1:])

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge, gc_collector, platform_c
 from seq2serve.v1 import admin_pb2_grpc, model_pb2, model_pb2_grpc, translation_pb2, translation_pb2_grpc
 from service import VERSION, tls
 from service.admin import AdminServicer
+from service.agent import Agent
 from service.bundle import Bundle
 from service.cache import Cache
 from service.call import EdgeInterceptor
@@ -63,7 +64,7 @@ class Server:
         self._hurried = False
         self._services = (*SERVICES, kserve.SERVICE) if settings.kserve else SERVICES
         self._health = Health(self._services)
-        self.grpc_address = self.http_address = self.admin_address = ""
+        self.grpc_address = self.http_address = self.admin_address = self.agent_address = ""
 
     async def run(self) -> int:
         """Serve until a signal; returns the exit status.
@@ -100,6 +101,7 @@ class Server:
                 _register_process_metrics(registry, self._registry)
                 server = self._build(metrics, delivery)
                 admin = await self._administer()
+                agent = await self._advise()
                 self._catch_signals(loop)
                 await self._health.set(True)
                 await self._listen(server)
@@ -109,6 +111,7 @@ class Server:
                 status = await self._watch(metrics)
                 following.cancel()
                 await self._drain(server)
+                await agent.close()
                 if admin:
                     await admin.stop(0)
                 return status
@@ -160,6 +163,15 @@ class Server:
         await server.start()
         log.info("administration on %s", self.admin_address)
         return server
+
+    async def _advise(self) -> Agent:
+        """Tell balancers on an address of its own how much of the calls this server wants, where one is set."""
+        models = self._registry
+        agent = Agent(self._settings.agent_step_seconds, lambda: (one.engine.scheduler for one in models.models))
+        if self._settings.agent_address:
+            self.agent_address = await agent.start(self._settings.agent_address)
+            log.info("agent checks are answered on %s", self.agent_address)
+        return agent
 
     async def _follow(self) -> None:
         if self._settings.poll_seconds:

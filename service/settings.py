@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     grpc_address: Address = Field("127.0.0.1:50051", description="HOST:PORT for gRPC; port 0 takes any free one")
     admin_address: Address | Literal[""] = Field("", description="HOST:PORT for AdminService; empty: not served")
     http_address: Address = Field("127.0.0.1:8080", description="HOST:PORT for /metrics, /healthz and /readyz")
+    agent_address: Address | Literal[""] = Field("", description="HOST:PORT for HAProxy's agent check; empty: none")
+    agent_step_seconds: float = Field(
+        0.02, gt=0, description="longest decoder step at which the agent asks for all its calls; at twice that for half"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run; cuda never falls back")
     precision: Literal["auto", "fp32", "int8"] = Field("auto", description="auto: int8 on a CPU, where a model has it")
     threads: int = Field(0, ge=0, le=1024, description="ONNX Runtime threads; 0 takes the cores of this container")
@@ -120,7 +124,7 @@ def read_settings(arguments: list[str]) -> Settings:
         raise StartupError(f"--config {file}: there is no such file")
 
     class WithFile(Settings):
-        """Serve seq2seq models over gRPC; `python -m service token` makes a token for the token file."""
+        """Serve seq2seq models over gRPC; `python -m service token` makes a token, `compose` a file for many GPUs."""
 
         model_config = SettingsConfigDict(toml_file=file)
 

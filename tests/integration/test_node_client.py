@@ -1,44 +1,21 @@
 """A client in another language has what it needs in the .proto files: the example for Node runs as it is shown."""
 
-import shutil
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
-from typing import TypeAlias
+from functools import partial
 
 import pytest
 
 from seq2serve import Client
-from tests.server_process import ROOT, ServerProcess
+from tests.node_example import Run, install
+from tests.server_process import ServerProcess
 
-NPM = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0", "--loglevel=error")
-GRPC = "@grpc/grpc-js"
 TEXTS = ["Good morning.", "Where is my café?"]
-Run: TypeAlias = "subprocess.CompletedProcess[str]"
-
-
-def execute(*command: str, folder: Path) -> Run:
-    """Run a command and return what it said."""
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.fixture(scope="module")
 def node(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
-    """Install the example beside a copy of our .proto files; returns what runs it on texts."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
-    root = tmp_path_factory.mktemp("node")
-    folder = root / "examples" / "node"
-    unwanted = shutil.ignore_patterns("node_modules")
-    shutil.copytree(ROOT / "examples" / "node", folder, ignore=unwanted)
-    shutil.copytree(ROOT / "proto" / "seq2serve", root / "proto" / "seq2serve")
-    seen = execute("npm", "view", *NPM, GRPC, "name", folder=folder)
-    if seen.returncode:
-        pytest.skip(f"npm reaches no registry: {seen.stderr.strip().splitlines()[:1]}")
-    installed = execute("npm", "ci", *NPM, folder=folder)
-    assert installed.returncode == 0, installed.stderr
-    return lambda *texts, address=server.address: execute("node", "translate.mjs", address, *texts, folder=folder)
+    """Install the example; returns what runs it on texts."""
+    return partial(install(tmp_path_factory.mktemp("node")), server.address)
 
 
 def test_one_text(node: Callable[..., Run], client: Client) -> None:

@@ -94,25 +94,21 @@ def test_workflow_names_what_exists() -> None:
     jobs, scripts = workflow()["jobs"], "\n".join(step.get("run", "") for step in steps())
     for name in re.findall(r"(?:requirements/\S+\.txt|\.ci/\S+\.py|pyproject\.toml)", scripts):
         assert (ROOT / name).is_file(), name
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"\bmake ([a-z]+)", scripts)) <= set(targets)
     assert {name for job in jobs.values() for name in [job.get("needs", [])] if isinstance(name, str)} <= jobs.keys()
     for job, output in re.findall(r"needs\.(\w+)\.outputs\.(\w+)", str(jobs)):
         assert output in jobs[job]["outputs"]
 
 
-@pytest.mark.parametrize("there", [False, True])
-def test_images_wait_for_a_dockerfile(tmp_path: Path, there: bool) -> None:
-    """The step that decides on them says whether deploy/Dockerfile is there."""
-    if there:
-        (tmp_path / "deploy").mkdir()
-        (tmp_path / "deploy" / "Dockerfile").touch()
-    (step,) = [step for step in steps() if step.get("id") == "dockerfile"]
-    output = tmp_path / "output"
-    environment = {**os.environ, "GITHUB_OUTPUT": str(output)}
-    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=True)
-    assert output.read_text() == f"dockerfile={str(there).lower()}\n"
-    assert workflow()["jobs"]["images"]["if"] == "needs.build.outputs.dockerfile == 'true'"
+def test_images_are_of_a_lock_that_exists() -> None:
+    """Each image is built from the Dockerfile, for a CPU unless it names another lock."""
+    builds = [step["with"] for step in steps() if step.get("uses", "").startswith("docker/build-push-action")]
+    assert {build["file"] for build in builds} == {"deploy/Dockerfile"}
+    locks = [build.get("build-args", "LOCK=cpu").removeprefix("LOCK=") for build in builds]
+    assert locks == ["cpu", "cuda"]
+    assert all((ROOT / "requirements" / f"{lock}.txt").is_file() for lock in locks)
+    assert f"ARG LOCK={locks[0]}\n" in (ROOT / "deploy" / "Dockerfile").read_text()
 
 
 def test_version_is_the_tags(tmp_path: Path) -> None:

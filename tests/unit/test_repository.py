@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PYPROJECT["dependency-groups"]
 LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("server", "test", "dev")}
+IMAGES = {name: ROOT / "requirements" / f"{name}.txt" for name in ("cpu", "cuda")}
 MOST_LINES = 400
 STUBS = ("client/seq2serve/v1", "service/kserve/stubs")  # generated
 # In pieces, so that this file passes its own test.
@@ -45,7 +46,7 @@ def group(name: str) -> Iterator[Requirement]:
 
 
 def locked(name: str) -> list[Requirement]:
-    matches = map(PIN.fullmatch, LOCKS[name].read_text(encoding="utf-8").splitlines())
+    matches = map(PIN.fullmatch, (LOCKS | IMAGES)[name].read_text(encoding="utf-8").splitlines())
     return [Requirement(match["requirement"]) for match in matches if match]
 
 
@@ -75,7 +76,7 @@ def test_the_wheel_is_the_client() -> None:
     assert {Requirement(one).name for one in PYPROJECT["project"]["dependencies"]} == {"grpcio", "protobuf"}
 
 
-@pytest.mark.parametrize("name", ["server", "cuda"])
+@pytest.mark.parametrize("name", ["server", *IMAGES])
 def test_serving_needs_no_torch(name: str) -> None:
     """No group that serves reaches what only training and export need."""
     assert {"onnx", "onnxscript", "torch"}.isdisjoint(one.name for one in group(name))
@@ -88,10 +89,10 @@ def test_torch_has_one_version() -> None:
     assert pins == set(re.findall(r"^TORCH := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", LOCKS | IMAGES)
 def test_locks_are_pins_with_hashes(name: str) -> None:
     """A lock holds exact versions and their hashes: no option, no address and no path."""
-    lines = LOCKS[name].read_text(encoding="utf-8").splitlines()
+    lines = (LOCKS | IMAGES)[name].read_text(encoding="utf-8").splitlines()
 
     assert [line for line in lines if not PIN.fullmatch(line) and not HASH.fullmatch(line)] == []
 
@@ -104,7 +105,7 @@ def test_locks_leave_torch_to_the_makefile(name: str) -> None:
     assert [one for one in names if one in ("torch", "triton") or one.startswith("nvidia-")] == []
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", LOCKS | IMAGES)
 def test_locks_hold_what_their_group_asks_for(name: str) -> None:
     """Whoever adds a dependency to a group also runs make lock."""
     declared = {canonicalize_name(one.name): one for one in group(name) if one.name != "torch"}
@@ -119,6 +120,23 @@ def test_locks_agree() -> None:
     server, test, dev = ({(one.name, str(one.specifier)) for one in locked(name)} for name in LOCKS)
 
     assert server <= test <= dev
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_images_have_what_is_tested(name: str) -> None:
+    """But for ONNX Runtime's other wheel and the libraries of CUDA, an image has the versions that the tests had."""
+    tested = {(one.name, str(one.specifier)) for one in locked("server")}
+    other = {one.name for one in locked(name) if (one.name, str(one.specifier)) not in tested}
+
+    assert {one for one in other if not one.startswith("nvidia-")} == set()
+
+
+def test_the_cpu_image_has_no_cuda() -> None:
+    """It takes a tenth of the space."""
+    names = {one.name for one in locked("cpu")}
+
+    assert "onnxruntime" in names
+    assert {one for one in names if one.startswith(("nvidia-", "onnxruntime-gpu"))} == set()
 
 
 @pytest.mark.parametrize("name", LOCKS)
