@@ -42,7 +42,7 @@ class Agent:
 
     def weight(self) -> int:
         """Return the share of its calls that this server wants, in percent from 1 to 100."""
-        steps = [scheduler.pace.step_seconds for scheduler in self._schedulers() if scheduler.running]
+        steps = [scheduler.pace.recent_seconds for scheduler in self._schedulers() if scheduler.running]
         if steps:
             self._weight = max(1, min(100, round(100 * self._full_seconds / max(steps))))
         return self._weight

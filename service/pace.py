@@ -4,7 +4,7 @@ import math
 
 from service.request import Request
 
-STEPS, REQUESTS = 256, 256  # over which is averaged; the latest count most
+STEPS, REQUESTS, RECENT = 256, 256, 32  # over which is averaged; the latest count most
 FEW = 3.0  # standard deviations above the mean, which few requests exceed
 DOUBT = 4.0  # squared hypotheses: how much steps must differ in load before their times are believed to show its price
 
@@ -25,6 +25,7 @@ class Pace:
     def expect(self, step_seconds: float) -> None:
         """Forget what steps took, and expect a full one to take so long."""
         self.step_seconds = step_seconds
+        self.recent_seconds = step_seconds  # of the last steps, as full as they were
         self._load, self._seconds = self._full, step_seconds  # means, from which the following are deviations
         self._variance = self._covariance = 0.0
 
@@ -34,6 +35,7 @@ class Pace:
         Seconds are a straight line over load, by least squares. Until loads have differed, its slope is a guess by
         which a full step takes twice as long as one with a single hypothesis.
         """
+        self.recent_seconds += (seconds - self.recent_seconds) / RECENT
         off, more = seconds - self._seconds, load - self._load
         self._seconds += off / STEPS
         self._load += more / STEPS

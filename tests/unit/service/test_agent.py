@@ -20,7 +20,7 @@ def busy(step_seconds: float) -> Scheduler:
     (request,) = scheduler.schedule().encoding
     scheduler.ready(0, [request])
     assert scheduler.running
-    scheduler.pace.step_seconds = step_seconds
+    scheduler.pace.recent_seconds = step_seconds
     return scheduler
 
 
@@ -45,7 +45,7 @@ def test_the_slowest_model_counts() -> None:
 def test_an_idle_engine_changes_nothing() -> None:
     """What was learned while there was work holds until there is work again."""
     idle = make_scheduler(slots=2)
-    idle.pace.step_seconds = 1.0
+    idle.pace.recent_seconds = 1.0
     serving: Sequence[Scheduler] = [idle]
     agent = Agent(FULL, lambda: serving)
     assert agent.weight() == 100
