@@ -19,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
 from service.logs import trail
-from service.metrics import Metrics
+from service.metrics.edge import Metrics
 from service.status import CLIENT_KEY, CODES, PUSHBACK_KEY, REASON_KEY, REQUEST_ID_KEY, details
 from service.tokens import AUTHORIZATION, Gate
 
@@ -46,6 +46,7 @@ class Call:
     priority: int = 0  # of texts that name none
     model: str = ""
     reason: str = ""
+    trace_id: str = ""  # of the caller's trace, or ours, if it is kept
     stages: dict[str, float] = field(default_factory=dict)  # seconds
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # for one piece of heavy work at a time
 
@@ -169,7 +170,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     def _ended(self, call: Call, kind: str, code: grpc.StatusCode) -> None:
         """Count and log a call before its status leaves, so that who has the reply can see its traces."""
         seconds = time.monotonic() - call.started_at
-        self._metrics.call_handled(call.method, kind, code.name, call.reason, seconds)
+        self._metrics.call_handled(call.method, kind, code.name, call.reason, seconds, call.trace_id)
         _write_access_log(call, code, seconds)
 
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 
 from service.bundle import Bundle
-from service.errors import ModelRefused, StartupError
+from service.errors import ModelRefused, ParityError, StartupError
 from service.memory import LOADED, available_bytes
 from service.model import Model
 from service.registry import Registry, State, Status
@@ -46,7 +46,7 @@ class Lifecycle:
                 try:
                     self._registry.add(await asyncio.to_thread(self._make, bundle))
                 except Exception as error:
-                    self._end(version, str(error))
+                    self._end(version, str(error), False if isinstance(error, ParityError) else None)
                     log.exception("version %d of %s is refused", version[1], version[0])
                     raise ModelRefused(f"version {version[1]} of {version[0]!r} is not served: {error}") from error
             return self._registry.statuses[version]
@@ -117,6 +117,6 @@ class Lifecycle:
         status = self._registry.statuses.get(version)
         return status.state if status else None
 
-    def _end(self, version: Version, why: str) -> Status:
-        self._registry.statuses[version] = Status(State.END, why)
+    def _end(self, version: Version, why: str, parity: bool | None = None) -> Status:
+        self._registry.statuses[version] = Status(State.END, why, parity)
         return self._registry.statuses[version]

@@ -25,10 +25,11 @@ class State(enum.Enum):
 
 @dataclass(frozen=True)
 class Status:
-    """Hold a version's state, and why it ended."""
+    """Hold a version's state, why it ended, and whether its golden translations came out; None: nobody knows."""
 
     state: State
     message: str = ""
+    parity: bool | None = None
 
 
 class Registry:
@@ -44,14 +45,14 @@ class Registry:
     def add(self, model: Model) -> None:
         """Let a model answer requests."""
         self.models = sorted([*self.models, model], key=lambda one: (one.name, one.version))
-        self.statuses[model.name, model.version] = Status(State.AVAILABLE)
+        self.statuses[model.name, model.version] = Status(State.AVAILABLE, parity=True)
 
     def remove(self, model: Model) -> None:
         """Let a model answer no more requests, and forget its aliases."""
         self.models = [one for one in self.models if one is not model]
         if model.name in self._aliases:
             self._aliases[model.name].forget(model.version)
-        self.statuses[model.name, model.version] = Status(State.UNLOADING)
+        self.statuses[model.name, model.version] = Status(State.UNLOADING, parity=True)
 
     @property
     def names(self) -> list[str]:

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 import grpc
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import CollectorRegistry, Gauge, gc_collector, platform_collector, process_collector
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from seq2serve.v1 import admin_pb2_grpc, model_pb2, model_pb2_grpc, translation_pb2, translation_pb2_grpc
 from service import VERSION, tls
@@ -21,13 +21,17 @@ from service.cache import Cache
 from service.call import EdgeInterceptor
 from service.cpu import available_cpus
 from service.delivery import Delivery
+from service.demand import Demand
 from service.errors import StartupError
 from service.health import Health
 from service.kserve import servicer as kserve
 from service.kserve.stubs import inference_pb2_grpc
 from service.lifecycle import Lifecycle
 from service.limits import EdgeLimits
-from service.metrics import EngineCollector, Metrics
+from service.metrics.edge import Measured, Metrics
+from service.metrics.engine import EngineCollector
+from service.metrics.models import ModelCollector
+from service.metrics.process import register_process
 from service.model import EngineLimits, Model
 from service.registry import Registry
 from service.repository import Repository
@@ -59,6 +63,7 @@ class Server:
         self._stop = asyncio.Event()
         self._draining = asyncio.Event()
         self._hurried = False
+        self._demand = Demand()
         self._services = (*SERVICES, kserve.SERVICE) if settings.kserve else SERVICES
         self._health = Health(self._services)
         self.grpc_address = self.http_address = self.admin_address = ""
@@ -74,8 +79,9 @@ class Server:
         loop = asyncio.get_running_loop()
         self._identity = tls.open_identity(settings)
         self._gate = open_gate(settings.token_file)
-        registry = CollectorRegistry()
-        metrics = Metrics(registry)
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
+        registry = CollectorRegistry() if settings.metrics else None
+        metrics = Measured(registry) if registry else Metrics()
         web = Web(settings.http_address, registry, lambda: self._health.serving)
         self.http_address = web.address
         try:
@@ -87,7 +93,7 @@ class Server:
             threads = settings.threads or available_cpus()
 
             def make(bundle: Bundle) -> Model:
-                return Model(bundle, device, threads, limits, delivery.deliver, settings.precision)
+                return Model(bundle, device, threads, limits, delivery.deliver, settings.precision, settings.metrics)
 
             repository = Repository(settings.model_repository, settings.serve_versions)
             self._registry = Registry(settings.default_model)
@@ -95,7 +101,8 @@ class Server:
             try:
                 self._lifecycle.start()
                 self._check_default()
-                _register_process_metrics(registry, self._registry)
+                if registry:
+                    self._register(registry)
                 server = self._build(metrics, delivery)
                 admin = await self._administer()
                 self._catch_signals(loop)
@@ -113,6 +120,11 @@ class Server:
                 self._registry.close()
         finally:
             web.close()
+
+    def _register(self, registry: CollectorRegistry) -> None:
+        registry.register(EngineCollector(self._registry))
+        registry.register(ModelCollector(self._registry))
+        register_process(registry, self._demand)
 
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
         settings = self._settings
@@ -198,7 +210,8 @@ class Server:
             expected = time.monotonic() + WATCH_SECONDS
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), WATCH_SECONDS)
-            metrics.event_loop_lag.observe(max(0.0, time.monotonic() - expected))
+            metrics.loop_woke(max(0.0, time.monotonic() - expected))
+            self._demand.observe([model.engine.scheduler.load for model in self._registry.models], WATCH_SECONDS)
             self._refresh()
             if not self._registry.healthy:
                 log.error("an engine's thread has died: stopping, so that a supervisor starts this server afresh")
@@ -257,12 +270,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _register_process_metrics(registry: CollectorRegistry, models: Registry) -> None:
-    registry.register(EngineCollector(lambda: models.models))
-    process_collector.ProcessCollector(registry=registry)
-    platform_collector.PlatformCollector(registry=registry)
-    gc_collector.GCCollector(registry=registry)
-    build = Gauge("seq2serve_build_info", "The version that runs.", ["version"], registry=registry)
-    build.labels(VERSION).set(1)

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     tls_key: Path | None = Field(None, description="key of the certificate, in PEM, without a password")
     tls_client_ca: Path | None = Field(None, description="authorities of client certificates, in PEM; turns mTLS on")
     token_file: Path | None = Field(None, description="who may call: lines that `python -m service token` makes")
+    metrics: bool = Field(True, description="measure, and answer /metrics")
     reflection: bool = Field(True, description="answer gRPC reflection")
     drain_delay: float = Field(4.0, ge=0, description="seconds to go on serving after SIGTERM, once not ready")
     drain_grace: float = Field(30.0, ge=0, description="seconds that requests in flight then have to finish")

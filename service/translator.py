@@ -1,7 +1,6 @@
 """From a message to its reply, however it came: alone, in a batch, in a stream."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing
@@ -13,7 +12,7 @@ from service.cache import Cache
 from service.call import Call, check_key
 from service.delivery import Delivery
 from service.limits import EdgeLimits
-from service.metrics import Metrics
+from service.metrics.edge import Metrics
 from service.model import Model
 from service.options import Ids
 from service.registry import Registry
@@ -124,9 +123,9 @@ class Translator:
         else:
             *_, made = writing
         assert made is not None  # the last thing that comes
-        reply, call.stages = made
-        total = time.monotonic() - call.started_at
-        self.metrics.translation_replied(translation.model, translation.requests, call.stages, call.started_at, total)
+        reply, times = made
+        call.stages = times.stages
+        self.metrics.translation_replied(translation.model, translation.requests, times, call.trace_id)
         return reply
 
     async def _aside(self, call: Call, work: Callable[[], T]) -> T:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.metrics import _cumulative
+from service.metrics.engine import _cumulative
 from service.stats import EngineStats, Histogram
 
 
