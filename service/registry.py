@@ -25,11 +25,15 @@ class State(enum.Enum):
 
 @dataclass(frozen=True)
 class Status:
-    """Hold a version's state, why it ended, and whether its golden translations came out; None: nobody knows."""
+    """Hold a version's state and why it ended.
+
+    Its golden translations came out (`parity`), or did not, or were not tried; it was `refused` or left otherwise.
+    """
 
     state: State
     message: str = ""
     parity: bool | None = None
+    refused: bool = False
 
 
 class Registry:

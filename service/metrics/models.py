@@ -50,7 +50,7 @@ class ModelCollector(Collector):
         )
         for (name, version), status in sorted([*self._registry.statuses.items()]):
             labels = [name, str(version)]
-            state.add_metric([*labels, status.state.name.lower()], 1)
+            state.add_metric([*labels, "refused" if status.refused else status.state.name.lower()], 1)
             if status.parity is not None:
                 parity.add_metric(labels, float(status.parity))
         yield state

@@ -136,7 +136,7 @@ def test_a_bad_version_never_serves(repository: Path) -> None:
         for version, ok in ((1, 1.0), (2, 0.0)):
             assert f'seq2serve_model_parity_ok{{model="en-de",version="{version}"}} {ok}' in metrics
         assert 'seq2serve_model_parity_ok{model="en-de",version="3"}' not in metrics  # it never came so far
-        assert 'seq2serve_model_version_state{model="en-de",state="end",version="3"} 1.0' in metrics
+        assert 'seq2serve_model_version_state{model="en-de",state="refused",version="3"} 1.0' in metrics
         assert client.translate("Hello.").model.version == 1
 
 
