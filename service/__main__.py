@@ -1,9 +1,10 @@
-"""Serve a model repository: python -m service. Make a token for its callers: python -m service token."""
+"""Serve a model repository: python -m service. Tools: python -m service token, python -m service doctor."""
 
 import asyncio
 import sys
 
 from service import token_command
+from service.doctor import command as doctor
 from service.errors import StartupError
 from service.logs import configure_logs
 from service.server import Server
@@ -18,6 +19,8 @@ def main() -> int:
     """Run the server until it is stopped; returns the exit status."""
     if sys.argv[1:2] == ["token"]:
         return token_command.main(sys.argv[2:])
+    if sys.argv[1:2] == ["doctor"]:
+        return doctor.main(sys.argv[2:])
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = read_settings(sys.argv[1:])

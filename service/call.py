@@ -20,7 +20,7 @@ from structlog.typing import FilteringBoundLogger
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
 from service.logs import trail
 from service.metrics.edge import Metrics
-from service.status import CLIENT_KEY, CODES, PUSHBACK_KEY, REASON_KEY, REQUEST_ID_KEY, details
+from service.status import CLIENT_KEY, CODES, PUSHBACK_KEY, REASON_KEY, REPLICA_KEY, REQUEST_ID_KEY, details
 from service.tokens import AUTHORIZATION, Gate
 
 log = logging.getLogger("service.call")
@@ -77,11 +77,12 @@ class _Malformed:
 class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """Wrap every method, so that servicers only return replies and raise ServiceError."""
 
-    def __init__(self, metrics: Metrics, gate: Gate | None = None) -> None:
-        """Take what admits callers; None admits everybody."""
+    def __init__(self, metrics: Metrics, gate: Gate | None = None, replica: str = "") -> None:
+        """Take what admits callers, None admits everybody, and the name that each reply has of this server."""
         self.calls = 0  # being handled, those of gRPC's own services not counted: a watched health never ends
         self._metrics = metrics
         self._gate = gate
+        self._replica = ((REPLICA_KEY, replica),) if replica else ()
 
     async def intercept_service(
         self,
@@ -159,9 +160,9 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 error = InternalError("the server failed on this call; its log has the cause")
             call.reason = error.reason
             self._ended(call, kind, CODES[error.reason])
-            await context.abort(CODES[error.reason], error.message, _error_trailers(call, error))
+            await context.abort(CODES[error.reason], error.message, (*_error_trailers(call, error), *self._replica))
         else:
-            context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+            context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id), *self._replica))
             self._ended(call, kind, grpc.StatusCode.OK)
         finally:
             self.calls -= counted

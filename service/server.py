@@ -4,10 +4,10 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from contextlib import suppress
-from ipaddress import ip_address
 
 import grpc
 from grpc_reflection.v1alpha import reflection
@@ -41,7 +41,7 @@ from service.settings import Settings
 from service.shares import Shares
 from service.tokens import open_gate
 from service.translator import Translator
-from service.transport import server_options
+from service.transport import is_loopback, server_options
 from service.web import Web
 
 log = logging.getLogger("service.server")
@@ -128,7 +128,7 @@ class Server:
 
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
         settings = self._settings
-        self._edge = EdgeInterceptor(metrics, self._gate)
+        self._edge = EdgeInterceptor(metrics, self._gate, f"{socket.gethostname()}/{os.getpid()}")
         server = grpc.aio.server(interceptors=[self._edge], options=server_options(settings))
         limits = EdgeLimits(
             settings.max_text_bytes,
@@ -189,7 +189,7 @@ class Server:
             why = "is in use or cannot be bound; stop what uses it, or choose another"
             raise StartupError(f"{flag} {address}: {why}") from error
         host = address.rpartition(":")[0]
-        if self._gate is not None and self._identity is None and not _is_loopback(host):
+        if self._gate is not None and self._identity is None and not is_loopback(address):
             log.warning(
                 "tokens travel in clear to %s: set --tls-certificate, or let a proxy end TLS before it", address
             )
@@ -263,10 +263,3 @@ class Server:
         # Nobody who presses Ctrl-C has a load balancer to wait for.
         self._hurried = number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty()
         self._stop.set()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

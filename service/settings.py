@@ -121,7 +121,7 @@ def read_settings(arguments: list[str]) -> Settings:
         raise StartupError(f"--config {file}: there is no such file")
 
     class WithFile(Settings):
-        """Serve seq2seq models over gRPC; `python -m service token` makes a token for the token file."""
+        """Serve seq2seq models over gRPC; `python -m service token` makes tokens, `... doctor` says what is wrong."""
 
         model_config = SettingsConfigDict(toml_file=file)
 
