@@ -59,6 +59,7 @@ lock: $(VENV)/.python ## choose new exact versions within the bounds of pyprojec
 	$(UV_COMPILE) --upgrade --group dev-without-torch -o requirements/dev.txt
 	$(UV_COMPILE) --group test-without-torch -c requirements/dev.txt -o requirements/test.txt
 	$(UV_COMPILE) --group server -c requirements/dev.txt -o requirements/server.txt
+	$(UV_COMPILE) --group tracing -c requirements/dev.txt -o requirements/tracing.txt
 
 wheel: $(VENV)/.dev ## build the client's wheel into dist/
 	@rm -rf dist

@@ -22,6 +22,7 @@ from service.logs import trail
 from service.metrics.edge import Metrics
 from service.status import CLIENT_KEY, CODES, PUSHBACK_KEY, REASON_KEY, REPLICA_KEY, REQUEST_ID_KEY, details
 from service.tokens import AUTHORIZATION, Gate
+from service.tracing import Tracing
 
 log = logging.getLogger("service.call")
 access: FilteringBoundLogger = structlog.get_logger()
@@ -47,6 +48,7 @@ class Call:
     model: str = ""
     reason: str = ""
     trace_id: str = ""  # of the caller's trace, or ours, if it is kept
+    span: Any = None  # of OpenTelemetry, where a collector is set
     stages: dict[str, float] = field(default_factory=dict)  # seconds
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # for one piece of heavy work at a time
 
@@ -77,10 +79,11 @@ class _Malformed:
 class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """Wrap every method, so that servicers only return replies and raise ServiceError."""
 
-    def __init__(self, metrics: Metrics, gate: Gate | None = None, replica: str = "") -> None:
+    def __init__(self, metrics: Metrics, tracing: Tracing, gate: Gate | None = None, replica: str = "") -> None:
         """Take what admits callers, None admits everybody, and the name that each reply has of this server."""
         self.calls = 0  # being handled, those of gRPC's own services not counted: a watched health never ends
         self._metrics = metrics
+        self._tracing = tracing
         self._gate = gate
         self._replica = ((REPLICA_KEY, replica),) if replica else ()
 
@@ -136,6 +139,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._metrics.call_started(method, kind)
         try:
             given = dict(context.invocation_metadata() or ())
+            if counted:
+                self._tracing.begin(call, given)
             if REQUEST_ID_KEY in given:
                 call.request_id = check_key(str(given[REQUEST_ID_KEY]), REQUEST_ID_KEY) or call.request_id
             call.client = check_key(str(given.get(CLIENT_KEY, "")), CLIENT_KEY)
@@ -172,6 +177,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         """Count and log a call before its status leaves, so that who has the reply can see its traces."""
         seconds = time.monotonic() - call.started_at
         self._metrics.call_handled(call.method, kind, code.name, call.reason, seconds, call.trace_id)
+        self._tracing.end(call, code.name)
         _write_access_log(call, code, seconds)
 
 
@@ -198,7 +204,7 @@ def _write_access_log(call: Call, code: grpc.StatusCode, seconds: float) -> None
     if not access.is_enabled_for(level):
         return
     stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}
-    facts = (("client", call.client), ("model", call.model), ("reason", call.reason))
+    facts = (("client", call.client), ("model", call.model), ("reason", call.reason), ("trace", call.trace_id))
     optional = {key: value for key, value in facts if value}
     access.log(
         level,

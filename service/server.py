@@ -40,6 +40,7 @@ from service.session import choose_device
 from service.settings import Settings
 from service.shares import Shares
 from service.tokens import open_gate
+from service.tracing import open_tracing
 from service.translator import Translator
 from service.transport import is_loopback, server_options
 from service.web import Web
@@ -79,6 +80,8 @@ class Server:
         loop = asyncio.get_running_loop()
         self._identity = tls.open_identity(settings)
         self._gate = open_gate(settings.token_file)
+        self._replica = f"{socket.gethostname()}/{os.getpid()}"
+        self._tracing = open_tracing(settings.otlp_endpoint, settings.trace_ratio, self._replica)
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
         registry = CollectorRegistry() if settings.metrics else None
         metrics = Measured(registry) if registry else Metrics()
@@ -120,6 +123,7 @@ class Server:
                 self._registry.close()
         finally:
             web.close()
+            await asyncio.to_thread(self._tracing.close)
 
     def _register(self, registry: CollectorRegistry) -> None:
         registry.register(EngineCollector(self._registry))
@@ -128,7 +132,7 @@ class Server:
 
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
         settings = self._settings
-        self._edge = EdgeInterceptor(metrics, self._gate, f"{socket.gethostname()}/{os.getpid()}")
+        self._edge = EdgeInterceptor(metrics, self._tracing, self._gate, self._replica)
         server = grpc.aio.server(interceptors=[self._edge], options=server_options(settings))
         limits = EdgeLimits(
             settings.max_text_bytes,
@@ -139,7 +143,7 @@ class Server:
         )
         shares = Shares(settings.client_tokens_per_second)
         cache = Cache(delivery, settings.cache_entries, metrics.cache_asked) if settings.cache_entries else None
-        translator = Translator(self._registry, cache or delivery, limits, metrics, shares)
+        translator = Translator(self._registry, cache or delivery, limits, metrics, self._tracing, shares)
         translation = TranslationServicer(translator, self._draining)
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(translation, server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self._registry, limits), server)

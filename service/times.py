@@ -1,6 +1,6 @@
 """Where the time of a translation went: one set of figures for its reply, the metrics, the access log and its trace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.request import Request
@@ -31,3 +31,16 @@ def times_of(requests: Sequence[Request], arrived_at: float, rendering_at: float
         "detokenize": now - rendering_at,
     }
     return Times(now - arrived_at, requests[0].first_token_at - arrived_at, stages)
+
+
+def intervals_of(requests: Sequence[Request], times: Times, arrived_at: float) -> Iterator[tuple[str, float, float]]:
+    """Yield each stage with its beginning and end in monotonic seconds; who waits twice has `queue` twice."""
+    last = max(requests, key=lambda request: request.finished_at)
+    done = arrived_at + times.total
+    yield "tokenize", arrived_at, last.submitted_at
+    yield "queue", last.submitted_at, last.taken_at
+    yield "encode", last.taken_at, last.encoded_at
+    if last.joined_at > last.encoded_at:
+        yield "queue", last.encoded_at, last.joined_at
+    yield "decode", last.joined_at, last.finished_at
+    yield "detokenize", done - times.stages["detokenize"], done

@@ -19,6 +19,7 @@ from service.registry import Registry
 from service.replies import delta, model_ref, translate_response
 from service.room import Room
 from service.shares import Shares
+from service.tracing import Tracing
 from service.translation import Translation, is_heavy
 from service.validation import resolve
 
@@ -35,6 +36,7 @@ class Translator:
     delivery: Delivery | Cache
     limits: EdgeLimits
     metrics: Metrics
+    tracing: Tracing
     shares: Shares
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "edge"))  # for what is heavy
 
@@ -126,6 +128,7 @@ class Translator:
         reply, times = made
         call.stages = times.stages
         self.metrics.translation_replied(translation.model, translation.requests, times, call.trace_id)
+        self.tracing.translated(call, translation.model, translation.requests, times)
         return reply
 
     async def _aside(self, call: Call, work: Callable[[], T]) -> T:
