@@ -9,6 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from concurrent import futures
+from itertools import pairwise
 from pathlib import Path
 
 import grpc
@@ -110,9 +111,7 @@ def test_each_stage_of_each_text_is_a_span_in_the_caller_s_trace(receiver: Recei
     for stage in STAGES:
         said = getattr(reply.timing, stage).ToNanoseconds() / 1e9
         assert seconds([span for span in stages if span.name == stage]) == pytest.approx(said, abs=1e-6)
-    assert all(
-        one.end_time_unix_nano <= other.start_time_unix_nano for one, other in zip(stages, stages[1:], strict=False)
-    )
+    assert all(one.end_time_unix_nano <= other.start_time_unix_nano for one, other in pairwise(stages))
     texts = receiver.below(calls["TranslateBatch"])
     assert [span.name for span in texts] == ["text"] * 3
     assert all({span.name for span in receiver.below(one)} == set(STAGES) for one in texts)
@@ -121,12 +120,14 @@ def test_each_stage_of_each_text_is_a_span_in_the_caller_s_trace(receiver: Recei
 
 def test_without_a_ratio_only_callers_begin_traces(receiver: Receiver) -> None:
     """--trace-ratio 0 keeps what a caller wants kept, and nothing else; health checks are never kept."""
-    with ServerProcess("--otlp-endpoint", receiver.endpoint, "--trace-ratio", "0") as server:
-        with grpc.insecure_channel(server.address) as channel:
-            stub = translation_pb2_grpc.TranslationServiceStub(channel)
-            stub.Translate(translation_pb2.TranslateRequest(text=TEXT))
-            channel.unary_unary("/grpc.health.v1.Health/Check")(b"", metadata=SAMPLED)
-            assert not server.stop(signal.SIGTERM)
+    with (
+        ServerProcess("--otlp-endpoint", receiver.endpoint, "--trace-ratio", "0") as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        stub = translation_pb2_grpc.TranslationServiceStub(channel)
+        stub.Translate(translation_pb2.TranslateRequest(text=TEXT))
+        channel.unary_unary("/grpc.health.v1.Health/Check")(b"", metadata=SAMPLED)
+        assert server.stop(signal.SIGTERM) == 0
     assert receiver.spans == []
 
 
