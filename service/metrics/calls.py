@@ -2,9 +2,10 @@
 
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from service.metrics.buckets import LATENCY
+from service.metrics.histogram import Histogram, Observed
 from service.status import CODES
 
 
@@ -16,18 +17,16 @@ class Calls:
         self._started = Counter("grpc_server_started", "RPCs started.", rpc, registry=registry)
         self._handled = Counter("grpc_server_handled", "RPCs ended.", [*rpc, "grpc_code"], registry=registry)
         self._sent = Counter("grpc_server_msg_sent", "Unary replies sent.", rpc, registry=registry)
-        self._handling = Histogram(
-            "grpc_server_handling_seconds", "Time to the end of an RPC.", rpc, buckets=LATENCY, registry=registry
-        )
+        self._handling = Histogram("grpc_server_handling_seconds", "Time to the end of an RPC.", rpc, LATENCY, registry)
         self._in_flight = Gauge("grpc_server_in_flight", "RPCs being handled.", ["grpc_method"], registry=registry)
         self._rejected = Counter(
             "seq2serve_requests_rejected", "Calls and items refused or failed.", ["reason"], registry=registry
         )
         for reason in (*CODES, "cancelled"):  # so that the first of each is an increase, too
             self._rejected.labels(reason)
-        self._of_method = cache(self._children)
+        self._of_method, self._of_end = cache(self._children), cache(self._handled_child)
 
-    def _children(self, method: str, kind: str) -> tuple[Counter, Gauge, Histogram, Counter]:
+    def _children(self, method: str, kind: str) -> tuple[Counter, Gauge, Observed, Counter]:
         """Look the children up once: `labels` costs more than `observe`."""
         _, service, name = method.split("/", 2)
         labels = (kind, service, name)
@@ -37,6 +36,10 @@ class Calls:
             self._handling.labels(*labels),
             self._sent.labels(*labels),
         )
+
+    def _handled_child(self, method: str, kind: str, code: str) -> Counter:
+        _, service, name = method.split("/", 2)
+        return self._handled.labels(kind, service, name, code)
 
     def started(self, method: str, kind: str) -> None:
         """Count an RPC that begins; `method` is /package.Service/Method."""
@@ -48,9 +51,8 @@ class Calls:
         """Count an RPC that ended with a status code and, if it failed, a reason."""
         _, in_flight, handling, sent = self._of_method(method, kind)
         in_flight.dec()
-        handling.observe(seconds, {"trace_id": trace_id} if trace_id else None)
-        _, service, name = method.split("/", 2)
-        self._handled.labels(kind, service, name, code).inc()
+        handling.observe(seconds, trace_id)
+        self._of_end(method, kind, code).inc()
         if reason:
             self.rejected(reason)
         elif kind == "unary" and code == "OK":

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
 from service.metrics.buckets import LATENCY
 from service.metrics.calls import Calls
+from service.metrics.histogram import Histogram
 from service.metrics.translations import Translations
 from service.model import Model
 from service.request import Request
@@ -47,9 +48,8 @@ class Measured(Metrics):
         self._cache = Counter(
             "seq2serve_cache_requests", "Requests to the cache, by what became of them.", ["outcome"], registry=registry
         )
-        self._lag = Histogram(
-            "seq2serve_event_loop_lag_seconds", "How late the event loop wakes up.", buckets=LATENCY, registry=registry
-        )
+        lag = Histogram("seq2serve_event_loop_lag_seconds", "How late the event loop wakes up.", [], LATENCY, registry)
+        self._lag = lag.labels()
 
     def call_started(self, method: str, kind: str) -> None:
         """Count an RPC that begins; `method` is /package.Service/Method."""

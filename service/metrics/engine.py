@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from service import stats
+from service.metrics.histogram import cumulative
 from service.model import Model
 from service.registry import Registry
 
@@ -41,15 +42,8 @@ class EngineCollector(Collector):
             for model in self._registry.models:
                 for extra, histogram in read(model.engine.stats).items():
                     labels = [model.name, str(model.version), *([extra] if label else [])]
-                    family.add_metric(labels, list(_cumulative(histogram)), histogram.sum)
+                    family.add_metric(labels, [*cumulative(histogram)], histogram.sum)
             yield family
-
-
-def _cumulative(histogram: stats.Histogram) -> Iterator[tuple[str, float]]:
-    total = 0
-    for bound, count in zip((*histogram.bounds, float("inf")), list(histogram.counts), strict=True):
-        total += count
-        yield ("+Inf" if bound == float("inf") else repr(float(bound)), total)
 
 
 def _oldest_age(model: Model) -> float:

@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 
 import numpy
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
 from service.metrics.buckets import LENGTH_RATIO, SHARE
+from service.metrics.histogram import Histogram
 from service.request import Request
 from service.search.hypothesis import Hypothesis
 
@@ -43,7 +44,7 @@ class QualityMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(f"seq2serve_{name}", text, LABELS, buckets=buckets, registry=registry)
+            return Histogram(f"seq2serve_{name}", text, LABELS, buckets, registry)
 
         self.ratio = histogram("output_length_ratio", "Target pieces for each source piece.", LENGTH_RATIO)
         self.uncovered = histogram(

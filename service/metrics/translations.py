@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
 from service import stats
 from service.metrics.buckets import LATENCY, TOKENS
+from service.metrics.histogram import Histogram
 from service.metrics.quality import LABELS, Quality, QualityMetrics
 from service.model import Model
 from service.request import Request
@@ -19,7 +20,7 @@ class Translations:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"seq2serve_{name}", text, [*LABELS, *labels], buckets=buckets, registry=registry)
+            return Histogram(f"seq2serve_{name}", text, [*LABELS, *labels], buckets, registry)
 
         self.duration = histogram("request_duration_seconds", "A translation from arrival to reply.", LATENCY)
         self.stage = histogram("request_stage_duration_seconds", "Time in each stage.", LATENCY, "stage")
@@ -38,7 +39,7 @@ class Translations:
     def replied(self, model: Model, requests: Sequence[Request], times: Times, trace_id: str) -> None:
         """Observe a translation that was answered, by way of these requests."""
         of_version = self._of_version(model.name, str(model.version))
-        of_version.replied(requests, times, {"trace_id": trace_id} if trace_id else None)
+        of_version.replied(requests, times, trace_id)
         of_version.quality.observe(requests, model.vocabulary.unknown_id)
 
     def finished(self, model: Model, reason: FinishReason) -> None:
@@ -57,11 +58,11 @@ class _OfVersion:
         self.finished = {reason: metrics.ended.labels(*labels, reason) for reason in FinishReason}
         self.quality = Quality(metrics.quality, *labels)
 
-    def replied(self, requests: Sequence[Request], times: Times, exemplar: dict[str, str] | None) -> None:
-        self._duration.observe(times.total, exemplar)
-        self._first.observe(times.first_token, exemplar)
+    def replied(self, requests: Sequence[Request], times: Times, trace_id: str) -> None:
+        self._duration.observe(times.total, trace_id)
+        self._first.observe(times.first_token, trace_id)
         for stage, seconds in times.stages.items():
-            self._stages[stage].observe(seconds, exemplar)
+            self._stages[stage].observe(seconds, trace_id)
         for request in requests:
             self._per_token.observe((request.finished_at - request.joined_at) / request.steps)
         self._source.observe(sum(len(request.source_ids) for request in requests))
