@@ -71,6 +71,7 @@ lock: $(VENV)/.python ## choose new exact versions within the bounds of pyprojec
 	$(UV_COMPILE) --group server -c requirements/dev.txt -o requirements/server.txt
 	$(UV_COMPILE) --group cpu -c requirements/dev.txt -o requirements/cpu.txt
 	$(UV_COMPILE) --group cuda -c requirements/dev.txt -o requirements/cuda.txt
+	$(UV_COMPILE) --group tracing -c requirements/dev.txt -o requirements/tracing.txt
 
 wheel: $(VENV)/.dev ## build the client's wheel into dist/
 	@rm -rf dist

@@ -1,15 +1,16 @@
-"""Serve a model repository: python -m service. Beside that: python -m service token, python -m service compose."""
+"""Serve a model repository: python -m service. Beside that: python -m service token, compose and doctor."""
 
 import asyncio
 import sys
 
 from service import compose_command, token_command
+from service.doctor import command as doctor
 from service.errors import StartupError
 from service.logs import configure_logs
 from service.server import Server
 from service.settings import Settings, read_settings
 
-COMMANDS = {"compose": compose_command.main, "token": token_command.main}
+COMMANDS = {"compose": compose_command.main, "doctor": doctor.main, "token": token_command.main}
 
 # A thread that comes back from ONNX Runtime waits until the edge lets go of the interpreter: by default up to 5 ms, as
 # long as a decoder step. With this there are a tenth more sentences a second (measured), with less there are no more.

@@ -19,9 +19,10 @@ from structlog.typing import FilteringBoundLogger
 
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
 from service.logs import trail
-from service.metrics import Metrics
-from service.status import CLIENT_KEY, CODES, PUSHBACK_KEY, REASON_KEY, REQUEST_ID_KEY, details
+from service.metrics.edge import Metrics
+from service.status import CLIENT_KEY, CODES, PUSHBACK_KEY, REASON_KEY, REPLICA_KEY, REQUEST_ID_KEY, details
 from service.tokens import AUTHORIZATION, Gate
+from service.tracing import Tracing
 
 log = logging.getLogger("service.call")
 access: FilteringBoundLogger = structlog.get_logger()
@@ -46,6 +47,8 @@ class Call:
     priority: int = 0  # of texts that name none
     model: str = ""
     reason: str = ""
+    trace_id: str = ""  # of the caller's trace, or ours, if it is kept
+    span: Any = None  # of OpenTelemetry, where a collector is set
     stages: dict[str, float] = field(default_factory=dict)  # seconds
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # for one piece of heavy work at a time
 
@@ -76,12 +79,14 @@ class _Malformed:
 class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """Wrap every method, so that servicers only return replies and raise ServiceError."""
 
-    def __init__(self, metrics: Metrics, gate: Gate | None = None) -> None:
-        """Take what admits callers; None admits everybody."""
+    def __init__(self, metrics: Metrics, tracing: Tracing, gate: Gate | None = None, replica: str = "") -> None:
+        """Take what admits callers, None admits everybody, and the name that each reply has of this server."""
         self.calls = 0  # being handled, those of gRPC's own services not counted: a watched health never ends
         self._metrics = metrics
+        self._tracing = tracing
         self._gate = gate
         self._handlers: dict[str, Handler] = {}  # of methods that there are
+        self._replica = ((REPLICA_KEY, replica),) if replica else ()
 
     async def intercept_service(
         self,
@@ -140,6 +145,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._metrics.call_started(method, kind)
         try:
             given = dict(context.invocation_metadata() or ())
+            if counted:
+                self._tracing.begin(call, given)
             if REQUEST_ID_KEY in given:
                 call.request_id = check_key(str(given[REQUEST_ID_KEY]), REQUEST_ID_KEY) or call.request_id
             call.client = check_key(str(given.get(CLIENT_KEY, "")), CLIENT_KEY)
@@ -164,9 +171,9 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 error = InternalError("the server failed on this call; its log has the cause")
             call.reason = error.reason
             self._ended(call, kind, CODES[error.reason])
-            await context.abort(CODES[error.reason], error.message, _error_trailers(call, error))
+            await context.abort(CODES[error.reason], error.message, (*_error_trailers(call, error), *self._replica))
         else:
-            context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+            context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id), *self._replica))
             self._ended(call, kind, grpc.StatusCode.OK)
         finally:
             self.calls -= counted
@@ -175,7 +182,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     def _ended(self, call: Call, kind: str, code: grpc.StatusCode) -> None:
         """Count and log a call before its status leaves, so that who has the reply can see its traces."""
         seconds = time.monotonic() - call.started_at
-        self._metrics.call_handled(call.method, kind, code.name, call.reason, seconds)
+        self._metrics.call_handled(call.method, kind, code.name, call.reason, seconds, call.trace_id)
+        self._tracing.end(call, code.name)
         _write_access_log(call, code, seconds)
 
 
@@ -202,7 +210,7 @@ def _write_access_log(call: Call, code: grpc.StatusCode, seconds: float) -> None
     if not access.is_enabled_for(level):
         return
     stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}
-    facts = (("client", call.client), ("model", call.model), ("reason", call.reason))
+    facts = (("client", call.client), ("model", call.model), ("reason", call.reason), ("trace", call.trace_id))
     optional = {key: value for key, value in facts if value}
     access.log(
         level,

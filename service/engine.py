@@ -15,7 +15,7 @@ from service.scheduler import Scheduler
 from service.search.hypothesis import FinishReason
 from service.search.search import Search
 from service.shard import FAILED, Shard
-from service.stats import EngineStats
+from service.stats import EngineStats, unmeasured
 
 log = logging.getLogger("service.engine")
 
@@ -32,14 +32,19 @@ class Engine:
         runner: Runner,
         search: Callable[[Lane], Search],
         emit: Callable[[list[Request]], None],
+        measured: bool = True,
     ) -> None:
-        """Take the parts; `emit` gets the requests of which there is news after a step, on a thread of the engine."""
+        """Take the parts; `emit` gets the requests of which there is news after a step, on a thread of the engine.
+
+        What is done is counted where it is `measured`.
+        """
         self.failed = False  # a thread has died: nothing will ever be answered
         self._scheduler = scheduler
         self._lock = threading.Condition()
         self._closed = False
         self._shards = [
-            Shard(number, scheduler, self._lock, runner, search, emit) for number in range(scheduler.shards)
+            Shard(number, scheduler, self._lock, runner, search, emit, EngineStats() if measured else unmeasured())
+            for number in range(scheduler.shards)
         ]
         self._emit = emit
         self._threads = [

@@ -24,6 +24,7 @@ ServiceError
 
 StartupError                 the server cannot start: the message names what is wrong and what to do
 └── BundleError              a bundle that must not be served
+    └── ParityError          its golden translations come out otherwise here
 """
 
 from collections.abc import Mapping, Sequence
@@ -202,3 +203,7 @@ class BundleError(StartupError):
         super().__init__(f"{path}: {why}")
         self.path = path
         self.why = why
+
+
+class ParityError(BundleError):
+    """Refuse a bundle whose golden translations come out otherwise than when it was exported."""

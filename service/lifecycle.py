@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 
 from service.bundle import Bundle
-from service.errors import ModelRefused, StartupError
+from service.errors import ModelRefused, ParityError, StartupError
 from service.memory import LOADED, available_bytes
 from service.model import Model
 from service.registry import Registry, State, Status
@@ -46,7 +46,7 @@ class Lifecycle:
                 try:
                     self._registry.add(await asyncio.to_thread(self._make, bundle))
                 except Exception as error:
-                    self._end(version, str(error))
+                    self._refuse(version, str(error), False if isinstance(error, ParityError) else None)
                     log.exception("version %d of %s is refused", version[1], version[0])
                     raise ModelRefused(f"version {version[1]} of {version[0]!r} is not served: {error}") from error
             return self._registry.statuses[version]
@@ -64,7 +64,8 @@ class Lifecycle:
             while model.readers or model.users or model.engine.scheduler.busy:  # noqa: ASYNC110, an event would cost each request
                 await asyncio.sleep(LOOK_SECONDS)
             await asyncio.to_thread(model.engine.close)
-            return self._end(version, "unloaded")
+            self._registry.statuses[version] = Status(State.END, "unloaded")
+            return self._registry.statuses[version]
 
     async def follow(self, seconds: float) -> None:
         """Look every so many seconds which versions are wanted, and serve these; never returns.
@@ -103,13 +104,13 @@ class Lifecycle:
         try:
             bundle = self._repository.read(version)
         except StartupError as error:
-            self._end(version, str(error))
+            self._refuse(version, str(error))
             raise ModelRefused(f"version {version[1]} of {version[0]!r} is not served: {error}") from error
         need = LOADED * sum(file.bytes for file in bundle.manifest.files.values())
         left = available_bytes()
         if left is not None and need > left:
             why = f"it takes about {need >> 20} MiB of memory, and {left >> 20} MiB are left"
-            self._end(version, why)
+            self._refuse(version, why)
             raise ModelRefused(f"version {version[1]} of {version[0]!r} is not loaded: {why}; unload another first")
         return bundle
 
@@ -117,6 +118,5 @@ class Lifecycle:
         status = self._registry.statuses.get(version)
         return status.state if status else None
 
-    def _end(self, version: Version, why: str) -> Status:
-        self._registry.statuses[version] = Status(State.END, why)
-        return self._registry.statuses[version]
+    def _refuse(self, version: Version, why: str, parity: bool | None = None) -> None:
+        self._registry.statuses[version] = Status(State.END, why, parity, refused=True)

@@ -10,7 +10,7 @@ import numpy
 
 from service.bundle import Bundle
 from service.engine import Engine
-from service.errors import BundleError
+from service.errors import BundleError, ParityError
 from service.options import SearchOptions
 from service.request import Lane, Request
 from service.runner import OnnxRunner, Runner
@@ -50,8 +50,11 @@ class Model:
         limits: EngineLimits,
         emit: Callable[[list[Request]], None],
         precision: str = "auto",
+        measured: bool = True,
     ) -> None:
         """Load, warm up and verify a bundle in one of its precisions, and start its engine.
+
+        The engine counts what it does where it is `measured`.
 
         Raises:
             StartupError: a file does not fit the manifest, the bundle lacks the precision, the device cannot run it, or
@@ -74,9 +77,9 @@ class Model:
         shards = min(threads, MOST_SHARDS) if device.kind == "cpu" else 1
         self.precision = choose_precision(precision, device, bundle)
         runner = OnnxRunner(bundle, self.precision, device, threads, shards)
-        self.provider = runner.provider
+        self.provider, self.cpu_nodes = runner.provider, runner.cpu_nodes
         self._replay_golden(runner)
-        self.engine = self._build_engine(runner, limits, emit, shards)
+        self.engine = self._build_engine(runner, limits, emit, shards, measured)
         self.engine.start()
         self.load_seconds = time.monotonic() - started
         self.loaded_at = time.time()
@@ -91,7 +94,12 @@ class Model:
             raise BundleError(path, f"numbers padding, unknown, begin and end {found}, the manifest says {expected}")
 
     def _build_engine(
-        self, runner: Runner, limits: EngineLimits, emit: Callable[[list[Request]], None], shards: int = 1
+        self,
+        runner: Runner,
+        limits: EngineLimits,
+        emit: Callable[[list[Request]], None],
+        shards: int = 1,
+        measured: bool = True,
     ) -> Engine:
         special, longest = self.manifest.special_ids, self.manifest.limits.max_length + 1  # a forced end
         symbols = Symbols(special.unk, special.bos, special.eos)
@@ -101,7 +109,7 @@ class Model:
 
         line = limits.queue, limits.queue_tokens
         scheduler = Scheduler(limits.slots, *line, self.source_lengths, shards, FULL_SHARD)
-        return Engine(scheduler, runner, search, emit)
+        return Engine(scheduler, runner, search, emit, measured)
 
     def _replay_golden(self, runner: Runner) -> None:
         """Translate the golden sentences as requests are, by every graph; this also warms the sessions up."""
@@ -127,7 +135,7 @@ class Model:
             if request.error is not None or (expected and request.hypotheses[0].ids != expected.ids):
                 got = "an error" if request.error else repr(self.vocabulary.decode(request.hypotheses[0].ids))
                 wanted = repr(expected.text) if expected else "a translation"
-                raise BundleError(
+                raise ParityError(
                     self.bundle.file(self.manifest.graph("step", self.precision).file),
                     f"golden sentence {example.source!r} gives {got}, the exported model gave {wanted}",
                 )

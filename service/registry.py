@@ -33,10 +33,15 @@ class State(enum.Enum):
 
 @dataclass(frozen=True)
 class Status:
-    """Hold a version's state, and why it ended."""
+    """Hold a version's state and why it ended.
+
+    Its golden translations came out (`parity`), or did not, or were not tried; it was `refused` or left otherwise.
+    """
 
     state: State
     message: str = ""
+    parity: bool | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Registry:
     def add(self, model: Model) -> None:
         """Let a model answer requests."""
         self.models = sorted([*self.models, model], key=lambda one: (one.name, one.version))
-        self.statuses[model.name, model.version] = Status(State.AVAILABLE)
+        self.statuses[model.name, model.version] = Status(State.AVAILABLE, parity=True)
 
     def remove(self, model: Model) -> None:
         """Let a model answer no more requests, and forget its aliases and that it is a candidate."""
@@ -71,7 +76,7 @@ class Registry:
             del self.shadows[model.name]
         if model.name in self._aliases:
             self._aliases[model.name].forget(model.version)
-        self.statuses[model.name, model.version] = Status(State.UNLOADING)
+        self.statuses[model.name, model.version] = Status(State.UNLOADING, parity=True)
 
     @property
     def names(self) -> list[str]:

@@ -12,6 +12,7 @@ from service.notices import notices
 from service.rendering import Rendered, links
 from service.request import Request
 from service.search.hypothesis import FinishReason
+from service.times import Times, times_of
 from service.translation import ALIGNED, Progress, Translation
 from service.validation import Part
 
@@ -40,8 +41,8 @@ def model_ref(model: Model) -> model_pb2.ModelRef:
 
 def translate_response(
     translation: Translation, request_id: str, arrived_at: float
-) -> Iterator[tuple[translation_pb2.TranslateResponse, dict[str, float]] | None]:
-    """Make the reply to a finished translation: last comes the reply, with its stages in seconds.
+) -> Iterator[tuple[translation_pb2.TranslateResponse, Times] | None]:
+    """Make the reply to a finished translation: last comes the reply, with where its time went.
 
     Before it comes nothing, several times, where something else may be done in between.
 
@@ -75,11 +76,10 @@ def translate_response(
         reply.warnings.extend(warnings)
     if translation.seed is not None:
         reply.seed = translation.seed
-    now = time.monotonic()
-    stages = stages_of(translation.requests, arrived_at, now - started)
+    times = times_of(translation.requests, arrived_at, started, time.monotonic())
     if output.timing or not output.HasField("timing"):
-        reply.timing.CopyFrom(timing(translation.requests, stages, arrived_at, now))
-    yield reply, stages
+        reply.timing.CopyFrom(timing(translation.requests, times))
+    yield reply, times
 
 
 def _check_links(links: int) -> None:
@@ -190,28 +190,13 @@ def usage(translation: Translation) -> translation_pb2.Usage:
     )
 
 
-def stages_of(requests: Sequence[Request], arrived_at: float, detokenize: float) -> dict[str, float]:
-    """Divide the time of a call, in seconds; of several requests, that of the one that ended last."""
-    last = max(requests, key=lambda request: request.finished_at)
-    return {
-        "tokenize": last.submitted_at - arrived_at,
-        "queue": last.taken_at - last.submitted_at + last.joined_at - last.encoded_at,
-        "encode": last.encoded_at - last.taken_at,
-        "decode": last.finished_at - last.joined_at,
-        "detokenize": detokenize,
-    }
-
-
-def timing(
-    requests: Sequence[Request], stages: dict[str, float], arrived_at: float, now: float
-) -> translation_pb2.Timing:
-    """Tell where the time of a call went; the same figures as the metrics."""
+def timing(requests: Sequence[Request], times: Times) -> translation_pb2.Timing:
+    """Tell where the time of a translation went; the same figures as the metrics."""
     steps = sum(request.steps for request in requests)
-    first = requests[0]
     return translation_pb2.Timing(
-        total=duration(now - arrived_at),
-        time_to_first_token=duration(first.first_token_at - arrived_at),
+        total=duration(times.total),
+        time_to_first_token=duration(times.first_token),
         decode_steps=steps,
         mean_batch_size=sum(request.mean_batch_size * request.steps for request in requests) / steps,
-        **{stage: duration(seconds) for stage, seconds in stages.items()},
+        **{stage: duration(seconds) for stage, seconds in times.stages.items()},
     )

@@ -11,7 +11,7 @@ from service.bundle import Bundle, Manifest
 from service.errors import BundleError
 from service.request import Arrays, Encoded, Lane
 from service.search.candidates import Step
-from service.session import Device, open_session
+from service.session import Device, cpu_nodes, open_session
 from service.slots import ALIGNMENT, Ids, Slots
 
 
@@ -72,6 +72,8 @@ class OnnxRunner:
             role: {t.name: tables[t.name] for t in graph.inputs if t.name in tables} for role, graph in graphs.items()
         }
         self.provider = self._steps["step"].get_providers()[0]
+        sessions = [] if device.kind == "cpu" else [self._encoder, *self._steps.values()]
+        self.cpu_nodes = sum(map(cpu_nodes, sessions))
         self._pad = manifest.special_ids.pad
         self._memory_names = [tensor.name for tensor in manifest.memory]
         self._state_names = [tensor.name for tensor in manifest.state]

@@ -103,6 +103,11 @@ class Scheduler:
         return sum(line.source_tokens for line in self._lines)
 
     @property
+    def load(self) -> float:
+        """Return how many times its slots are needed: those in use, and those that end the line in a second."""
+        return (self.running + self._work_in_line * self.pace.step_seconds) / self.slots
+
+    @property
     def oldest(self) -> Request | None:
         """Return the request that has waited longest."""
         return min(self._in_line(), key=lambda request: request.submitted_at, default=None)

@@ -5,14 +5,14 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from contextlib import suppress
-from ipaddress import ip_address
 
 import grpc
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import CollectorRegistry, Gauge, gc_collector, platform_collector, process_collector
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from seq2serve.v1 import admin_pb2_grpc, model_pb2, model_pb2_grpc, translation_pb2, translation_pb2_grpc
 from service import VERSION, tls
@@ -23,13 +23,17 @@ from service.cache import Cache
 from service.call import EdgeInterceptor
 from service.cpu import available_cpus
 from service.delivery import Delivery
+from service.demand import Demand
 from service.errors import StartupError
 from service.health import Health
 from service.kserve import servicer as kserve
 from service.kserve.stubs import inference_pb2_grpc
 from service.lifecycle import Lifecycle
 from service.limits import EdgeLimits
-from service.metrics import EngineCollector, Metrics
+from service.metrics.edge import Measured, Metrics
+from service.metrics.engine import EngineCollector
+from service.metrics.models import ModelCollector
+from service.metrics.process import register_process
 from service.mirror import Mirror
 from service.model import EngineLimits, Model
 from service.registry import Registry
@@ -39,8 +43,9 @@ from service.session import choose_device
 from service.settings import Settings
 from service.shares import Shares
 from service.tokens import open_gate
+from service.tracing import open_tracing
 from service.translator import Translator
-from service.transport import server_options
+from service.transport import is_loopback, server_options
 from service.web import Web
 
 log = logging.getLogger("service.server")
@@ -62,6 +67,7 @@ class Server:
         self._stop = asyncio.Event()
         self._draining = asyncio.Event()
         self._hurried = False
+        self._demand = Demand()
         self._services = (*SERVICES, kserve.SERVICE) if settings.kserve else SERVICES
         self._health = Health(self._services)
         self.grpc_address = self.http_address = self.admin_address = self.agent_address = ""
@@ -77,8 +83,11 @@ class Server:
         loop = asyncio.get_running_loop()
         self._identity = tls.open_identity(settings)
         self._gate = open_gate(settings.token_file)
-        registry = CollectorRegistry()
-        metrics = Metrics(registry)
+        self._replica = f"{socket.gethostname()}/{os.getpid()}"
+        self._tracing = open_tracing(settings.otlp_endpoint, settings.trace_ratio, self._replica)
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
+        registry = CollectorRegistry() if settings.metrics else None
+        metrics = Measured(registry) if registry else Metrics()
         web = Web(settings.http_address, registry, lambda: self._health.serving)
         self.http_address = web.address
         try:
@@ -90,7 +99,7 @@ class Server:
             threads = settings.threads or available_cpus()
 
             def make(bundle: Bundle) -> Model:
-                return Model(bundle, device, threads, limits, delivery.deliver, settings.precision)
+                return Model(bundle, device, threads, limits, delivery.deliver, settings.precision, settings.metrics)
 
             repository = Repository(settings.model_repository, settings.serve_versions)
             self._registry = Registry(settings.default_model)
@@ -98,7 +107,8 @@ class Server:
             try:
                 self._lifecycle.start()
                 self._check_default()
-                _register_process_metrics(registry, self._registry)
+                if registry:
+                    self._register(registry)
                 server = self._build(metrics, delivery)
                 admin = await self._administer()
                 agent = await self._advise()
@@ -119,10 +129,16 @@ class Server:
                 self._registry.close()
         finally:
             web.close()
+            await asyncio.to_thread(self._tracing.close)
+
+    def _register(self, registry: CollectorRegistry) -> None:
+        registry.register(EngineCollector(self._registry))
+        registry.register(ModelCollector(self._registry))
+        register_process(registry, self._demand)
 
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
         settings = self._settings
-        self._edge = EdgeInterceptor(metrics, self._gate)
+        self._edge = EdgeInterceptor(metrics, self._tracing, self._gate, self._replica)
         server = grpc.aio.server(interceptors=[self._edge], options=server_options(settings))
         limits = EdgeLimits(
             settings.max_text_bytes,
@@ -134,7 +150,7 @@ class Server:
         shares = Shares(settings.client_tokens_per_second)
         cache = Cache(delivery, settings.cache_entries, metrics.cache_asked) if settings.cache_entries else None
         mirror = Mirror(self._registry, cache or delivery, limits, metrics.shadow_compared)
-        translator = Translator(self._registry, cache or delivery, limits, metrics, shares, mirror)
+        translator = Translator(self._registry, cache or delivery, limits, metrics, self._tracing, shares, mirror)
         translation = TranslationServicer(translator, self._draining)
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(translation, server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self._registry, limits), server)
@@ -193,7 +209,7 @@ class Server:
             why = "is in use or cannot be bound; stop what uses it, or choose another"
             raise StartupError(f"{flag} {address}: {why}") from error
         host = address.rpartition(":")[0]
-        if self._gate is not None and self._identity is None and not _is_loopback(host):
+        if self._gate is not None and self._identity is None and not is_loopback(address):
             log.warning(
                 "tokens travel in clear to %s: set --tls-certificate, or let a proxy end TLS before it", address
             )
@@ -214,7 +230,8 @@ class Server:
             expected = time.monotonic() + WATCH_SECONDS
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), WATCH_SECONDS)
-            metrics.event_loop_lag.observe(max(0.0, time.monotonic() - expected))
+            metrics.loop_woke(max(0.0, time.monotonic() - expected))
+            self._demand.observe([model.engine.scheduler.load for model in self._registry.models], WATCH_SECONDS)
             self._refresh()
             if not self._registry.healthy:
                 log.error("an engine's thread has died: stopping, so that a supervisor starts this server afresh")
@@ -266,22 +283,3 @@ class Server:
         # Nobody who presses Ctrl-C has a load balancer to wait for.
         self._hurried = number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty()
         self._stop.set()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _register_process_metrics(registry: CollectorRegistry, models: Registry) -> None:
-    registry.register(EngineCollector(lambda: models.models))
-    process_collector.ProcessCollector(registry=registry)
-    platform_collector.PlatformCollector(registry=registry)
-    gc_collector.GCCollector(registry=registry)
-    loop = asyncio.get_running_loop()
-    tasks = Gauge("seq2serve_event_loop_tasks", "Tasks of the event loop, those of gRPC included.", registry=registry)
-    tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
-    build = Gauge("seq2serve_build_info", "The version that runs.", ["version"], registry=registry)
-    build.labels(VERSION).set(1)

@@ -18,6 +18,7 @@ class Device:
 
     kind: str  # cpu or cuda
     note: str = ""
+    fell_back: bool = False  # a GPU is there, and models run on the CPU without having been told to
 
 
 def choose_device(asked: str) -> Device:
@@ -34,7 +35,7 @@ def choose_device(asked: str) -> Device:
         return Device("cuda")
     if asked == "cuda":
         raise StartupError(f"--device cuda: {missing} (use --device cpu to run without a GPU)")
-    return Device("cpu", note=missing)
+    return Device("cpu", note=missing, fell_back=has_gpu())
 
 
 def choose_precision(asked: str, device: Device, bundle: Bundle) -> str:
@@ -51,6 +52,11 @@ def choose_precision(asked: str, device: Device, bundle: Bundle) -> str:
         has = ", ".join(offered)
         raise StartupError(f"--precision {asked}: {bundle.path} has {has} (use --precision auto, or export it so)")
     return asked
+
+
+def has_gpu(devices: Path = Path("/dev")) -> bool:
+    """Tell whether the kernel, or the container's runtime, shows an NVIDIA GPU, whether or not anything can use it."""
+    return any(devices.glob("nvidia[0-9]*"))
 
 
 def _missing_for_cuda() -> str | None:
@@ -81,6 +87,8 @@ def open_session(bundle: Bundle, graph: Graph, device: Device, threads: int) -> 
     # Idle threads that spin take the cores from the other session's pool: the largest single cost on few cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    if device.kind != "cpu":
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # for `cpu_nodes`
     providers = [PROVIDERS[device.kind]] + ([PROVIDERS["cpu"]] if device.kind != "cpu" else [])
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
@@ -92,6 +100,12 @@ def open_session(bundle: Bundle, graph: Graph, device: Device, threads: int) -> 
     sizes = {"C": bundle.manifest.candidates, "V": bundle.manifest.vocabulary.size}
     _check_tensors(path, graph, sizes, session)
     return session
+
+
+def cpu_nodes(session: onnxruntime.InferenceSession) -> int:
+    """Count the nodes of a graph on CUDA that run on the CPU, each of which may copy from the GPU and back."""
+    placed = session.get_provider_graph_assignment_info()
+    return sum(len(part.get_nodes()) for part in placed if part.ep_name == PROVIDERS["cpu"])
 
 
 def _check_tensors(path: Path, graph: Graph, sizes: dict[str, int], session: onnxruntime.InferenceSession) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +26,12 @@ def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) < 65536):
         raise ValueError(f"{value!r} is not HOST:PORT")
+    return value
+
+
+def _url(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^/]+(/.*)?", value):
+        raise ValueError(f"{value!r} is not http://HOST:PORT or https://HOST:PORT")
     return value
 
 
@@ -91,6 +98,11 @@ class Settings(BaseSettings):
     tls_key: Path | None = Field(None, description="key of the certificate, in PEM, without a password")
     tls_client_ca: Path | None = Field(None, description="authorities of client certificates, in PEM; turns mTLS on")
     token_file: Path | None = Field(None, description="who may call: lines that `python -m service token` makes")
+    metrics: bool = Field(True, description="measure, and answer /metrics")
+    otlp_endpoint: Annotated[str, AfterValidator(_url)] = Field(
+        "", description="URL of an OpenTelemetry collector (OTLP over gRPC); empty: no traces"
+    )
+    trace_ratio: float = Field(1.0, ge=0, le=1, description="share of calls that begin a trace; who brings one decides")
     reflection: bool = Field(True, description="answer gRPC reflection")
     drain_delay: float = Field(4.0, ge=0, description="seconds to go on serving after SIGTERM, once not ready")
     drain_grace: float = Field(30.0, ge=0, description="seconds that requests in flight then have to finish")
@@ -124,7 +136,7 @@ def read_settings(arguments: list[str]) -> Settings:
         raise StartupError(f"--config {file}: there is no such file")
 
     class WithFile(Settings):
-        """Serve seq2seq models over gRPC; `python -m service token` makes a token, `compose` a file for many GPUs."""
+        """Serve seq2seq models over gRPC; also `python -m service token`, `compose` and `doctor`, each with --help."""
 
         model_config = SettingsConfigDict(toml_file=file)
 

@@ -31,9 +31,10 @@ class Shard:
         runner: Runner,
         search: Callable[[Lane], Search],
         emit: Callable[[list[Request]], None],
+        stats: EngineStats,
     ) -> None:
         self.number = number
-        self.stats = EngineStats()
+        self.stats = stats
         self._lock = lock  # around every call of the scheduler
         self._scheduler, self._runner, self._search, self._emit = scheduler, runner, search, emit
         self._searches: dict[Lane, Search] = {}
@@ -71,6 +72,10 @@ class Shard:
         clock.lap("emit")
 
     def _leave(self, plan: Plan) -> None:
+        for request in plan.released:
+            assert request.lane is not None
+            if search := self._searches.get(request.lane):
+                self.stats.wasted_steps += search.width * search.steps(request)
         for compaction in plan.compactions:
             if search := self._searches.get(compaction.lane):  # none where no request was ever admitted
                 self._runner.compact(compaction.lane, compaction.into, compaction.taken, compaction.rows)
@@ -169,6 +174,8 @@ class Shard:
         except Exception:
             log.exception("a step of %d rows failed in %s", search.rows, lane)
             over = [r for r in search.requests if r.status is Status.FINISHED and not r.cancelled_at]
+            begun = [r for r in search.requests if r.status is Status.RUNNING]  # and will begin again
+            self.stats.wasted_steps += search.width * sum(map(search.steps, begun))
             self._retry(lane)
             self.fail([request for request in over if request.finish_reason is None], InternalError(FAILED))
             return [request for request in over if request.error is None]

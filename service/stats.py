@@ -35,6 +35,13 @@ class Histogram:
         return added
 
 
+class Unmeasured(Histogram):
+    """Count nothing."""
+
+    def observe(self, value: float) -> None:
+        """Do nothing."""
+
+
 @dataclass
 class EngineStats:
     """Hold what one shard of an engine, or all of them, have done since they started."""
@@ -46,6 +53,7 @@ class EngineStats:
     cancel_release_seconds: Histogram = field(default_factory=lambda: Histogram(STEP_SECONDS))
     source_tokens: int = 0
     target_tokens: int = 0
+    wasted_steps: int = 0  # of hypotheses whose request was cancelled, late, or had to begin again
     encode_padding_tokens: int = 0
     phase_seconds: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys(("admit", "run", "select", "emit", "idle"), 0.0)
@@ -56,3 +64,9 @@ class EngineStats:
         added = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != PHASES}
         phases = {name: seconds + other.phase_seconds[name] for name, seconds in self.phase_seconds.items()}
         return EngineStats(**added, phase_seconds=phases)
+
+
+def unmeasured() -> EngineStats:
+    """Make stats whose histograms stay empty, for a server without metrics."""
+    steps, rows = Unmeasured(STEP_SECONDS), Unmeasured(BATCH_ROWS)
+    return EngineStats(steps, steps, rows, rows, steps)

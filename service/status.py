@@ -14,6 +14,7 @@ DOMAIN = "seq2serve"
 REASON_KEY = "seq2serve-reason"
 REQUEST_ID_KEY = "seq2serve-request-id"
 CLIENT_KEY = "seq2serve-client"
+REPLICA_KEY = "seq2serve-replica"  # which server of many answered
 PUSHBACK_KEY = "grpc-retry-pushback-ms"  # which clients with a retry policy obey
 
 CODES = {

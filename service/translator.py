@@ -1,7 +1,6 @@
 """From a message to its reply, however it came: alone, in a batch, in a stream."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing
@@ -13,7 +12,7 @@ from service.cache import Cache
 from service.call import Call, check_key
 from service.delivery import Delivery
 from service.limits import EdgeLimits
-from service.metrics import Metrics
+from service.metrics.edge import Metrics
 from service.mirror import Mirror
 from service.model import Model
 from service.options import Ids
@@ -21,6 +20,7 @@ from service.registry import Registry
 from service.replies import delta, model_ref, translate_response
 from service.room import Room
 from service.shares import Shares
+from service.tracing import Tracing
 from service.translation import Message, Translation, is_heavy
 from service.validation import resolve
 
@@ -36,6 +36,7 @@ class Translator:
     delivery: Delivery | Cache
     limits: EdgeLimits
     metrics: Metrics
+    tracing: Tracing
     shares: Shares
     mirror: Mirror
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "edge"))  # for what is heavy
@@ -125,9 +126,10 @@ class Translator:
         else:
             *_, made = writing
         assert made is not None  # the last thing that comes
-        reply, call.stages = made
-        total = time.monotonic() - call.started_at
-        self.metrics.translation_replied(translation.model, translation.requests, call.stages, call.started_at, total)
+        reply, times = made
+        call.stages = times.stages
+        self.metrics.translation_replied(translation.model, translation.requests, times, call.trace_id)
+        self.tracing.translated(call, translation.model, translation.requests, times)
         self.mirror.offer(translation, reply.hypotheses[0].text)
         return reply
 

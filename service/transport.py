@@ -1,5 +1,7 @@
 """What a connection may do: its age, its pings, its calls and the size of their messages, in gRPC's own terms."""
 
+from ipaddress import ip_address
+
 from service.settings import Settings
 
 Option = tuple[str, int]
@@ -28,3 +30,12 @@ def server_options(settings: Settings) -> tuple[Option, ...]:
 
 def _milliseconds(seconds: float) -> int:
     return round(1000 * seconds)
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether only this machine reaches HOST:PORT."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

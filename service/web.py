@@ -33,13 +33,13 @@ class _Handler(WSGIRequestHandler):
 class Web:
     """Serve metrics and probes."""
 
-    def __init__(self, address: str, registry: CollectorRegistry, ready: Callable[[], bool]) -> None:
-        """Listen on HOST:PORT; `ready` is asked at each /readyz.
+    def __init__(self, address: str, registry: CollectorRegistry | None, ready: Callable[[], bool]) -> None:
+        """Listen on HOST:PORT; `ready` is asked at each /readyz, and without a registry there is no /metrics.
 
         Raises:
             StartupError: the address cannot be used.
         """
-        self._metrics = make_wsgi_app(registry)
+        self._metrics = make_wsgi_app(registry) if registry else None
         self._ready = ready
         host, _, port = address.rpartition(":")
         try:
@@ -59,7 +59,7 @@ class Web:
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         match environ.get("PATH_INFO"):
-            case "/metrics":
+            case "/metrics" if self._metrics:
                 reply: Iterable[bytes] = self._metrics(environ, start_response)
                 return reply
             case "/healthz":

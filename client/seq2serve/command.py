@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from seq2serve.commands import bench, exits, models, score, translate
+from seq2serve.commands import bench, doctor, exits, models, score, translate
 from seq2serve.errors import Seq2ServeError, ServerUnreachable
 from seq2serve.version import version
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seq2serve",
-        description="Translate and score through a seq2serve server, or measure it.",
+        description="Translate and score through a seq2serve server, measure it, or see what is wrong with it.",
         epilog=exits.EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"seq2serve {version()}")
@@ -53,4 +53,5 @@ def _parser() -> argparse.ArgumentParser:
     score.add_parser(subcommands)
     models.add_parser(subcommands)
     bench.add_parser(subcommands)
+    doctor.add_parser(subcommands)
     return parser

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import threading
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -140,6 +141,12 @@ def test_a_bad_version_never_serves(repository: Path) -> None:
         assert found[1] == (AVAILABLE, "")
         assert [found[version][0] for version in (2, 3)] == [END, END]
         assert "golden sentence" in found[2][1]
+        with urllib.request.urlopen(f"{server.http}/metrics", timeout=10) as reply:
+            metrics = reply.read().decode()
+        for version, ok in ((1, 1.0), (2, 0.0)):
+            assert f'seq2serve_model_parity_ok{{model="en-de",version="{version}"}} {ok}' in metrics
+        assert 'seq2serve_model_parity_ok{model="en-de",version="3"}' not in metrics  # it never came so far
+        assert 'seq2serve_model_version_state{model="en-de",state="refused",version="3"} 1.0' in metrics
         assert client.translate("Hello.").model.version == 1
 
 

@@ -15,6 +15,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PYPROJECT["dependency-groups"]
 LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("server", "test", "dev")}
 IMAGES = {name: ROOT / "requirements" / f"{name}.txt" for name in ("cpu", "cuda")}
+ADDED = {"tracing": ROOT / "requirements" / "tracing.txt"}  # to what serves, where it is asked for
 MOST_LINES = 400
 STUBS = ("client/seq2serve/v1", "service/kserve/stubs")  # generated
 # In pieces, so that this file passes its own test.
@@ -46,7 +47,7 @@ def group(name: str) -> Iterator[Requirement]:
 
 
 def locked(name: str) -> list[Requirement]:
-    matches = map(PIN.fullmatch, (LOCKS | IMAGES)[name].read_text(encoding="utf-8").splitlines())
+    matches = map(PIN.fullmatch, (LOCKS | IMAGES | ADDED)[name].read_text(encoding="utf-8").splitlines())
     return [Requirement(match["requirement"]) for match in matches if match]
 
 
@@ -89,15 +90,15 @@ def test_torch_has_one_version() -> None:
     assert pins == set(re.findall(r"^TORCH := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", LOCKS | IMAGES)
+@pytest.mark.parametrize("name", LOCKS | IMAGES | ADDED)
 def test_locks_are_pins_with_hashes(name: str) -> None:
     """A lock holds exact versions and their hashes: no option, no address and no path."""
-    lines = (LOCKS | IMAGES)[name].read_text(encoding="utf-8").splitlines()
+    lines = (LOCKS | IMAGES | ADDED)[name].read_text(encoding="utf-8").splitlines()
 
     assert [line for line in lines if not PIN.fullmatch(line) and not HASH.fullmatch(line)] == []
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", LOCKS | ADDED)
 def test_locks_leave_torch_to_the_makefile(name: str) -> None:
     """A lock holds neither torch nor the gigabytes that its CUDA build brings."""
     names = {canonicalize_name(one.name) for one in locked(name)}
@@ -105,7 +106,7 @@ def test_locks_leave_torch_to_the_makefile(name: str) -> None:
     assert [one for one in names if one in ("torch", "triton") or one.startswith("nvidia-")] == []
 
 
-@pytest.mark.parametrize("name", LOCKS | IMAGES)
+@pytest.mark.parametrize("name", LOCKS | IMAGES | ADDED)
 def test_locks_hold_what_their_group_asks_for(name: str) -> None:
     """Whoever adds a dependency to a group also runs make lock."""
     declared = {canonicalize_name(one.name): one for one in group(name) if one.name != "torch"}
@@ -120,6 +121,7 @@ def test_locks_agree() -> None:
     server, test, dev = ({(one.name, str(one.specifier)) for one in locked(name)} for name in LOCKS)
 
     assert server <= test <= dev
+    assert {(one.name, str(one.specifier)) for one in locked("tracing")} <= test
 
 
 @pytest.mark.parametrize("name", IMAGES)

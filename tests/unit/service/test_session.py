@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
+from service import session
 from service.bundle import Bundle, read_bundle
 from service.errors import StartupError
-from service.session import Device, choose_precision
+from service.session import Device, choose_device, choose_precision, cpu_nodes, has_gpu
+from tests.server_process import ROOT
 from tests.unit.service.test_bundle import in_int8, write
 
 
@@ -42,3 +45,27 @@ def test_missing_precision_is_refused(tmp_path: Path) -> None:
     """The message says what the bundle has."""
     with pytest.raises(StartupError, match=r"--precision int8: .*xx-yy/1 has fp32 \(use --precision auto"):
         choose_precision("int8", Device("cpu"), bundle(tmp_path, "fp32"))
+
+
+def test_a_gpu_is_seen_by_its_device(tmp_path: Path) -> None:
+    """Devices of a GPU count, those of the driver alone do not."""
+    (tmp_path / "nvidiactl").touch()
+    assert not has_gpu(tmp_path)
+    (tmp_path / "nvidia0").touch()
+    assert has_gpu(tmp_path)
+
+
+def test_falling_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """auto takes the CPU of a machine whose GPU cannot be used, and says so; who asks for the CPU does not fall."""
+    monkeypatch.setattr(session, "_missing_for_cuda", lambda: "no driver")
+    monkeypatch.setattr(session, "has_gpu", lambda: True)
+    assert choose_device("auto") == Device("cpu", "no driver", fell_back=True)
+    assert choose_device("cpu") == Device("cpu")
+
+
+def test_nodes_on_the_cpu_are_counted() -> None:
+    """A session that notes where its nodes are has all of them there."""
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    path = ROOT / "model_repository" / "en-de" / "1" / "tables.onnx"
+    assert cpu_nodes(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])) > 0

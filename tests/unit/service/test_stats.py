@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.metrics import _cumulative
+from service.metrics.histogram import cumulative
 from service.stats import EngineStats, Histogram
 
 
@@ -14,7 +14,7 @@ def test_histogram_counts_every_value_once(values: list[float]) -> None:
     for value in values:
         histogram.observe(value)
     expected = [("1.0", 1.0), ("2.0", 2.0), ("5.0", 5.0), ("+Inf", float("inf"))]
-    assert list(_cumulative(histogram)) == [(label, sum(v <= bound for v in values)) for label, bound in expected]
+    assert list(cumulative(histogram)) == [(label, sum(v <= bound for v in values)) for label, bound in expected]
     assert histogram.count == len(values)
 
 

@@ -1,0 +1,87 @@
+"""Callers of every kind at once, so that every metric moves: for pictures and for the test of the dashboards."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from seq2serve import AsyncClient, Seq2ServeError
+
+SENTENCES = (
+    "Good morning.",
+    "Where is the station?",
+    "The bakery opens at six in the morning.",
+    "She has not answered my letter, although I wrote to her twice.",
+    "We walked along the river until it was dark, and then we took the last bus home.",
+    "Please write to info@example.org before Friday.",
+    "My brother plays the violin, my sister the piano, and I listen to both of them.",
+    "If it rains tomorrow, the children will stay at home and read the book about the old lighthouse.",
+)
+LONG = " ".join(SENTENCES)
+
+
+async def mixed_load(address: str, seconds: float, in_flight: int) -> int:
+    """Send a mixture of calls for some seconds, with so many in flight; returns how many ended."""
+    end, done = time.monotonic() + seconds, 0
+
+    async def caller(number: int, client: AsyncClient) -> None:
+        nonlocal done
+        choices = random.Random(number)
+        while time.monotonic() < end:
+            text = f"{choices.choice(SENTENCES)} {choices.randrange(1000)}"
+            with suppress(Seq2ServeError, asyncio.TimeoutError):
+                await choices.choices(KINDS, WEIGHTS)[0](client, text)
+            done += 1
+
+    async with AsyncClient(address) as client:
+        await asyncio.gather(*(caller(number, client) for number in range(in_flight)))
+    return done
+
+
+async def _alone(client: AsyncClient, text: str) -> None:
+    await client.translate(text)
+
+
+async def _again(client: AsyncClient, text: str) -> None:
+    await client.translate(SENTENCES[2], beam_size=2)
+
+
+async def _aligned(client: AsyncClient, text: str) -> None:
+    await client.translate(text, alignment="hard", scores=True, beam_size=4)
+
+
+async def _streamed(client: AsyncClient, text: str) -> None:
+    async with client.translate_stream(text) as stream:
+        async for _ in stream:
+            pass
+
+
+async def _batch(client: AsyncClient, text: str) -> None:
+    await client.translate_batch([text, *SENTENCES])
+
+
+async def _long(client: AsyncClient, text: str) -> None:
+    await client.translate(f"{text} {LONG}", split_sentences=True)
+
+
+async def _scored(client: AsyncClient, text: str) -> None:
+    await client.score(text, "Guten Morgen.")
+
+
+async def _unreadable(client: AsyncClient, text: str) -> None:
+    await client.translate(f"{text} \u4e2d\u6587")
+
+
+async def _refused(client: AsyncClient, text: str) -> None:
+    await client.translate(text, model="nobody")
+
+
+async def _given_up(client: AsyncClient, text: str) -> None:
+    await asyncio.wait_for(client.translate(f"{text} {LONG}", beam_size=12), random.uniform(0.05, 0.5))
+
+
+KINDS: tuple[Callable[[AsyncClient, str], Awaitable[None]], ...] = (
+    *(_alone, _again, _aligned, _streamed, _batch, _long, _scored, _unreadable, _refused, _given_up),
+)
+WEIGHTS = (60, 8, 6, 8, 3, 3, 4, 2, 2, 4)

@@ -1,0 +1,1 @@
+"""What keeps a server from serving well on this machine: python -m service doctor."""

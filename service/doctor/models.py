@@ -1,0 +1,72 @@
+"""Whether every version that is to be served is whole, fits into memory, and translates as it was exported."""
+
+from collections.abc import Iterator
+
+from service.bundle import Bundle
+from service.cpu import available_cpus
+from service.doctor.finding import Finding, Level
+from service.errors import ParityError, ServiceError, StartupError
+from service.memory import LOADED, available_bytes
+from service.model import EngineLimits, Model
+from service.repository import Repository, Version
+from service.session import PROVIDERS, Device, choose_device
+from service.settings import Settings
+
+AGAIN = "copy it again from where it was exported, or export it again (python -m export)"
+ARITHMETIC = "export it again with this ONNX Runtime, or serve another precision (--precision fp32)"
+
+
+def check_models(settings: Settings) -> Iterator[Finding]:
+    """Read, load and try every version as the server would, one after the other."""
+    repository = Repository(settings.model_repository, settings.serve_versions)
+    try:
+        wanted = repository.wanted()
+        names = {name for name, _ in wanted}
+        if settings.default_model and settings.default_model not in names:
+            raise StartupError(f"--default-model {settings.default_model}: not among {', '.join(sorted(names))}")
+    except StartupError as error:
+        yield Finding(Level.FAULT, "model repository", str(error), "name the folder of NAME/VERSION bundles")
+        return
+    try:
+        device = choose_device(settings.device)
+    except StartupError as error:
+        yield Finding(Level.FAULT, "provider", str(error), "see above for what is missing")
+        return
+    for version in wanted:
+        yield _check(repository, version, device, settings)
+
+
+def _check(repository: Repository, version: Version, device: Device, settings: Settings) -> Finding:
+    subject = f"{version[0]}/{version[1]}"
+    try:
+        bundle = repository.read(version)
+    except (StartupError, ServiceError) as error:
+        return Finding(Level.FAULT, subject, str(error), AGAIN)
+    need, left = LOADED * sum(file.bytes for file in bundle.manifest.files.values()), available_bytes()
+    if left is not None and need > left:
+        found = f"takes about {need >> 20} MiB of memory, and {left >> 20} MiB are left"
+        return Finding(Level.FAULT, subject, found, "give the container more memory, or serve fewer versions")
+    try:
+        return _try(bundle, subject, device, settings)
+    except ParityError as error:
+        return Finding(Level.FAULT, subject, str(error), ARITHMETIC)
+    except StartupError as error:
+        return Finding(Level.FAULT, subject, str(error), AGAIN)
+
+
+def _try(bundle: Bundle, subject: str, device: Device, settings: Settings) -> Finding:
+    """Load a version: that replays its golden translations on the provider in use."""
+    limits = EngineLimits(settings.slots, settings.queue_limit, settings.queue_tokens, settings.max_beam_size)
+    threads = settings.threads or available_cpus()
+    model = Model(bundle, device, threads, limits, lambda requests: None, settings.precision, measured=False)
+    model.engine.close()
+    found = (
+        f"{len(bundle.manifest.files)} files have their digests, golden translations come out on {model.provider} "
+        f"in {model.precision}, loaded in {model.load_seconds:.1f} s"
+    )
+    if model.provider != PROVIDERS[device.kind]:
+        return Finding(Level.FAULT, subject, f"{found}; {device.kind} was expected", "see above for what is missing")
+    if model.cpu_nodes:
+        fix = "export it again: nodes that ONNX Runtime leaves on the CPU copy at each step"
+        return Finding(Level.NOTE, subject, f"{found}; {model.cpu_nodes} nodes run on the CPU", fix)
+    return Finding(Level.OK, subject, found)

@@ -1,0 +1,46 @@
+"""What the doctor says of ONNX Runtime, CUDA, cuDNN and the driver, for machines that we do not have."""
+
+from dataclasses import replace
+
+import pytest
+
+from service.doctor.finding import Level
+from service.doctor.runtime import Runtime, check_runtime
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+WELL = Runtime(("onnxruntime-gpu",), (CUDA, CPU), "13.0", 13010, 91200, gpu=True)
+
+
+def test_a_machine_where_all_fits() -> None:
+    """Versions are named, and nothing is at fault."""
+    found = list(check_runtime(WELL, "auto"))
+    assert [finding.level for finding in found] == [Level.OK, Level.OK]
+    assert "CUDA 13.1, cuDNN 91200" in found[1].found
+
+
+@pytest.mark.parametrize(
+    ("change", "subject", "found", "fix"),
+    [
+        ({"packages": ("onnxruntime", "onnxruntime-gpu")}, "onnxruntime", "two packages", "pip uninstall"),
+        ({"providers": (CPU,), "cuda": ""}, "onnxruntime", "without CUDA", "onnxruntime-gpu"),
+        ({"driver": None}, "driver", "libcuda.so.1", "container toolkit"),
+        ({"driver": 12040}, "driver", "CUDA 12.4 at most, and ONNX Runtime was built for 13.0", "newer driver"),
+        ({"cudnn": None}, "cuDNN", "libcudnn.so.9 is not found", "pip install"),
+        ({"cudnn": 80900}, "cuDNN", "is 80900", "pip install"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_fix(change: dict[str, object], subject: str, found: str, fix: str) -> None:
+    """On a machine with a GPU each of these keeps models from it."""
+    (fault,) = (one for one in check_runtime(replace(WELL, **change), "auto") if one.level is Level.FAULT)  # type: ignore[arg-type]
+    assert fault.subject == subject
+    assert found in fault.found
+    assert fix in fault.fix
+    assert str(fault).startswith("FAULT")
+
+
+def test_without_a_gpu_the_cpu_is_right_unless_cuda_is_asked_for() -> None:
+    """Auto takes the CPU, --device cuda is at fault, and --device cpu never asks."""
+    bare = Runtime(("onnxruntime",), (CPU,), "", None, None, gpu=False)
+    assert all(one.level is Level.OK for one in check_runtime(bare, "auto"))
+    assert all(one.level is Level.OK for one in check_runtime(replace(bare, gpu=True), "cpu"))
+    assert any(one.level is Level.FAULT for one in check_runtime(bare, "cuda"))
