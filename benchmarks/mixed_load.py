@@ -8,17 +8,18 @@ from contextlib import suppress
 
 from seq2serve import AsyncClient, Seq2ServeError
 
+NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Frank", "Greta", "Henry")
 SENTENCES = (
-    "Good morning.",
-    "Where is the station?",
-    "The bakery opens at six in the morning.",
-    "She has not answered my letter, although I wrote to her twice.",
-    "We walked along the river until it was dark, and then we took the last bus home.",
-    "Please write to info@example.org before Friday.",
-    "My brother plays the violin, my sister the piano, and I listen to both of them.",
-    "If it rains tomorrow, the children will stay at home and read the book about the old lighthouse.",
+    "Good morning, {}.",
+    "Where does {} live?",
+    "{} opens the bakery at six in the morning.",
+    "{} has not answered my letter, although I wrote to her twice.",
+    "We walked along the river with {} until it was dark.",
+    "Please write to {} before Friday.",
+    "My brother plays the violin, {} plays the piano, and I listen to both of them.",
+    "If it rains tomorrow, the children will stay at home and read a book with {}.",
 )
-LONG = " ".join(SENTENCES)
+LONG = " ".join(SENTENCES).format(*NAMES)
 
 
 async def mixed_load(address: str, seconds: float, in_flight: int) -> int:
@@ -29,7 +30,9 @@ async def mixed_load(address: str, seconds: float, in_flight: int) -> int:
         nonlocal done
         choices = random.Random(number)
         while time.monotonic() < end:
-            text = f"{choices.choice(SENTENCES)} {choices.randrange(1000)}"
+            text = " ".join(
+                choices.choice(SENTENCES).format(choices.choice(NAMES)) for _ in range(choices.choice((1, 1, 2)))
+            )
             with suppress(Seq2ServeError, asyncio.TimeoutError):
                 await choices.choices(KINDS, WEIGHTS)[0](client, text)
             done += 1
@@ -44,7 +47,7 @@ async def _alone(client: AsyncClient, text: str) -> None:
 
 
 async def _again(client: AsyncClient, text: str) -> None:
-    await client.translate(SENTENCES[2], beam_size=2)
+    await client.translate("The bakery opens at six.", beam_size=2)
 
 
 async def _aligned(client: AsyncClient, text: str) -> None:
@@ -58,7 +61,7 @@ async def _streamed(client: AsyncClient, text: str) -> None:
 
 
 async def _batch(client: AsyncClient, text: str) -> None:
-    await client.translate_batch([text, *SENTENCES])
+    await client.translate_batch([text, *map("{} sleeps.".format, NAMES)])
 
 
 async def _long(client: AsyncClient, text: str) -> None:

@@ -33,9 +33,14 @@ class Prometheus:
     url: str
 
     def panel(
-        self, expression: str, seconds: float, step: float, window: str = FILLED["$__rate_interval"]
+        self,
+        expression: str,
+        seconds: float,
+        step: float,
+        window: str = FILLED["$__rate_interval"],
+        until: float | None = None,
     ) -> list[Series]:
-        """Return what a panel's expression gave over the last seconds, without what is not a number.
+        """Return what a panel's expression gave over some seconds, until now or a Unix time, without what is no number.
 
         Raises:
             QueryFailed: it is no PromQL, or Prometheus cannot be reached.
@@ -45,8 +50,8 @@ class Prometheus:
             filled = filled.replace(name, value)
         if unknown := re.search(r"\$\w+", filled):
             raise QueryFailed(f"{unknown[0]} is not defined: {expression}")
-        now = time.time()
-        found = self.get("query_range", query=filled, start=now - seconds, end=now, step=step)
+        end = time.time() if until is None else until
+        found = self.get("query_range", query=filled, start=end - seconds, end=end, step=step)
         series = [
             Series(one["metric"], [(float(at), float(value)) for at, value in one["values"] if value != "NaN"])
             for one in found["result"]

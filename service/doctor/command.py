@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 
-from service.doctor.finding import Finding, Level
+from seq2serve.doctor.finding import Finding, Level, report
 from service.doctor.machine import check_machine
 from service.doctor.models import check_models
 from service.doctor.runtime import Runtime, check_runtime
@@ -14,12 +14,7 @@ from service.settings import read_settings
 def main(arguments: Sequence[str]) -> int:
     """Print what was found, a line each; returns the exit status: 1 where something is wrong."""
     logging.disable(logging.ERROR)  # what is logged is found, too
-    faults = 0
-    for finding in examine(list(arguments)):
-        print(finding, flush=True)
-        faults += finding.level is Level.FAULT
-    print(f"{faults} fault{'' if faults == 1 else 's'}" if faults else "all is well")
-    return 1 if faults else 0
+    return 1 if report(examine(list(arguments))) else 0
 
 
 def examine(arguments: list[str]) -> Iterator[Finding]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from seq2serve.doctor.finding import Finding, Level
 from service import tls
 from service.cpu import available_cpus
-from service.doctor.finding import Finding, Level
 from service.errors import StartupError
 from service.settings import Settings
 from service.tokens import open_gate

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from seq2serve.doctor.finding import Finding, Level
 from service.bundle import Bundle
 from service.cpu import available_cpus
-from service.doctor.finding import Finding, Level
 from service.errors import ParityError, ServiceError, StartupError
 from service.memory import LOADED, available_bytes
 from service.model import EngineLimits, Model

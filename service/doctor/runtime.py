@@ -8,7 +8,7 @@ from importlib.metadata import packages_distributions
 import onnxruntime
 from onnxruntime.capi import build_and_package_info as build
 
-from service.doctor.finding import Finding, Level
+from seq2serve.doctor.finding import Finding, Level
 from service.session import PROVIDERS, has_gpu
 
 CUDNN = 9

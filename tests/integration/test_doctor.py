@@ -15,8 +15,8 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from seq2serve import command
+from seq2serve.doctor.finding import Level
 from service.doctor.command import examine
-from service.doctor.finding import Level
 from service.tokens import digest_of
 from tests.certificates import Authority
 from tests.integration.test_lifecycle import put

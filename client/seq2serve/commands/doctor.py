@@ -9,7 +9,7 @@ import grpc
 
 from seq2serve.channel import open_channel
 from seq2serve.commands import connection, exits
-from seq2serve.doctor.finding import Finding, Level
+from seq2serve.doctor.finding import Finding, Level, report
 from seq2serve.doctor.prometheus import check_prometheus
 from seq2serve.doctor.server import check_health, check_models, check_reached
 from seq2serve.doctor.spread import ask, check_spread
@@ -36,12 +36,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found; fail where something is wrong."""
-    faults = 0
-    for finding in examine(args):
-        print(finding, flush=True)
-        faults += finding.level is Level.FAULT
-    print(f"{faults} fault{'' if faults == 1 else 's'}" if faults else "all is well")
-    return exits.FAILED if faults else 0
+    return exits.FAILED if report(examine(args)) else 0
 
 
 def examine(args: argparse.Namespace) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 EPILOG = (
-    "Exit codes: 0 all went well, 1 something could not be translated, 2 wrong usage or a file "
+    "Exit codes: 0 all went well, 1 something could not be translated or is wrong, 2 wrong usage or a file "
     "that cannot be used, 69 no server answers, 130 interrupted."
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _SUBJECT = 16  # characters
@@ -30,3 +31,13 @@ class Finding:
         if self.fix:
             lines.append(f"{'':<6} {'':<{_SUBJECT}} -> {self.fix}")
         return "\n".join(lines)
+
+
+def report(findings: Iterable[Finding]) -> int:
+    """Print findings as they come and how many faults are among them; return that number."""
+    faults = 0
+    for finding in findings:
+        print(finding, flush=True)
+        faults += finding.level is Level.FAULT
+    print(f"{faults} fault{'' if faults == 1 else 's'}" if faults else "all is well")
+    return faults

@@ -77,7 +77,8 @@ DASHBOARD = Dashboard(
                     "Share of source and target pieces that are not in the vocabulary.",
                     "source: another script or language, or broken encoding at a client; see SourcesAreUnknown.",
                     tuple(
-                        (share(UNKNOWN[side], total(f"seq2serve_{side}_tokens_total", MODEL)), side) for side in UNKNOWN
+                        (share(UNKNOWN[side], total(f"seq2serve_request_{side}_tokens_sum", MODEL)), side)
+                        for side in UNKNOWN
                     ),
                     unit="percentunit",
                     red=0.05,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.doctor.finding import Level
+from seq2serve.doctor.finding import Level
 from service.doctor.runtime import Runtime, check_runtime
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
