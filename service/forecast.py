@@ -6,8 +6,8 @@ from service.errors import DeadlineExceeded, DeadlineUnmeetable
 from service.pace import Pace
 from service.request import Request
 
-# Of what is expected: some steps take longer than the last ones did. A line that is shorter for it costs nothing, as
-# long as somebody waits.
+# Of the time in line: some steps take longer than the last ones did. A line that is shorter for it costs nothing, as
+# long as somebody waits. A request's own steps have a margin in their number.
 MARGIN = 1.25
 
 
@@ -40,9 +40,9 @@ class Forecast:
             DeadlineUnmeetable: that is so.
         """
         if self._late_by(request, ahead, now) > 0:
-            seconds, left = self.wait(ahead), request.deadline - now
-            why = f"would begin in about {seconds:.3f} s, too late for its deadline in {left:.3f} s: allow more time"
-            raise DeadlineUnmeetable(f"{why}, or use another replica")
+            takes = f"would begin in about {self.wait(ahead):.3f} s and take up to {self._longest(request):.3f} s"
+            why = f"{takes}, too late for its deadline in {request.deadline - now:.3f} s"
+            raise DeadlineUnmeetable(f"{why}: allow more time, or use another replica")
         delay = MARGIN * request.work / self._slots * self._pace.step_seconds
         for other in behind:
             if 0 < self._late_by(other, ahead + request.work, now) <= delay:
@@ -52,8 +52,11 @@ class Forecast:
 
     def _late_by(self, request: Request, ahead: int, now: float) -> float:
         """Return by how many seconds a request misses its deadline if so much work is done before it begins."""
-        seconds = self.wait(ahead) + self._pace.most_steps(request) * self._pace.step_seconds
-        return now + MARGIN * seconds - request.deadline
+        return now + MARGIN * self.wait(ahead) + self._longest(request) - request.deadline
+
+    def _longest(self, request: Request) -> float:
+        """Return how many seconds a request takes at most, but for a few."""
+        return self._pace.most_steps(request) * self._pace.step_seconds
 
 
 def check_time_left(request: Request, now: float) -> None:

@@ -13,18 +13,21 @@ from tests.server_process import ServerProcess
 
 CANCELLED = "seq2serve_requests_finished_total{cancelled}"
 
+PATIENCE = 300.0  # seconds: no machine is so busy that a long text is refused
+PATIENT = ("--default-deadline", str(PATIENCE))
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[ServerProcess]:
     """Start a server with the bundled model."""
-    with ServerProcess() as process:
+    with ServerProcess(*PATIENT) as process:
         yield process
 
 
 @pytest.fixture(scope="session")
 def fp32_server() -> Iterator[ServerProcess]:
     """Start a server whose numbers are the same on every machine, but for rounding."""
-    with ServerProcess("--precision", "fp32") as process:
+    with ServerProcess(*PATIENT, "--precision", "fp32") as process:
         yield process
 
 
@@ -50,7 +53,7 @@ def models(channel: grpc.Channel) -> model_pb2_grpc.ModelServiceStub:
 @pytest.fixture(scope="session")
 def client(server: ServerProcess) -> Iterator[Client]:
     """Open our own client."""
-    with Client(server.address) as opened:
+    with Client(server.address, timeout=PATIENCE) as opened:
         yield opened
 
 
