@@ -70,7 +70,7 @@ class Model:
         self.device, self.limits = device, limits
         # The best W + 1 pieces of each hypothesis decide on a beam of W: one of them may be the end.
         self.max_hypotheses = max(1, min(limits.beam, limits.slots, self.manifest.candidates - 1))
-        self.has_attention = self.manifest.architecture.attention != "none"
+        self.has_attention = self.manifest.has_attention
         shards = min(threads, MOST_SHARDS) if device.kind == "cpu" else 1
         self.precision = choose_precision(precision, device, bundle)
         runner = OnnxRunner(bundle, self.precision, device, threads, shards)
