@@ -72,11 +72,12 @@ def _rearranged(stored: Weights) -> Weights:
 
 def _configs(manifest: Manifest, weights: Weights) -> Iterator[ModelConfig]:
     """Read the architecture, or list what it may be where the manifest is of an earlier export."""
-    if "source_embedding.weight" not in weights:
-        raise RestoreError(
-            f"the graphs of {manifest.name} have no weight source_embedding.weight, as those of foreign or of the "
-            f"first exports: export the training run again (python -m export RUN MODEL_REPOSITORY/{manifest.name})"
-        )
+    for name in ("source_embedding.weight", "encoder.layers.0.0.recurrent.weight", "decoder.readout_state.weight"):
+        if name not in weights:
+            raise RestoreError(
+                f"the graphs of {manifest.name} have no weight {name}, as those of foreign or of the first exports: "
+                f"export the training run again (python -m export RUN MODEL_REPOSITORY/{manifest.name})"
+            )
     if manifest.architecture.options:
         try:
             yield ModelConfig.model_validate(manifest.architecture.options)
