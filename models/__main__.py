@@ -1,4 +1,4 @@
-"""Train and evaluate models: python -m models train|evaluate|average."""
+"""Train and evaluate models: python -m models train|evaluate|average|figures."""
 
 import argparse
 import logging
@@ -13,6 +13,7 @@ from models.checkpoint import RunError
 from models.config import Recipe, RecipeError, TextFile
 from models.data import DataError, read_pairs
 from models.evaluation import evaluate
+from models.figures import command as figures
 from models.tokenizer import VocabularyError
 from models.training import Trainer, start_run
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     mean.add_argument("run", type=Path)
     mean.add_argument("--data", type=Path, required=True, help="root folder of the validation text")
     mean.set_defaults(command=_average)
+    figures.add_parser(commands)
     for command in (train, scores, mean):
         command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
         command.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all cores")
