@@ -73,7 +73,7 @@ class Batch:
     source_ids: Tensor  # (B, S)
     lengths: Tensor  # (B,)
     target_ids: Tensor  # (B, T + 1): bos, words, eos, padding
-    target_tokens: int  # words and eos, without padding
+    target_tokens: int  # words and eos, without padding; of all processes
 
 
 class Corpus:
@@ -129,15 +129,20 @@ class Corpus:
         return [*pairs, (source, target)] if source else pairs
 
 
-def collate(pairs: Sequence[tuple[list[int], list[int]]], device: torch.device) -> Batch:
-    """Pad pairs into one batch on `device`."""
+def collate(
+    pairs: Sequence[tuple[list[int], list[int]]], device: torch.device, target_tokens: int | None = None
+) -> Batch:
+    """Pad pairs into one batch on `device`; `target_tokens` are those of all processes, where these are a share."""
+    if not pairs:
+        nothing = torch.zeros((0, 1), dtype=torch.int64, device=device)
+        return Batch(nothing, nothing[:, 0], nothing, target_tokens or 0)
     source_ids, lengths = pad([source for source, _ in pairs])
     target_ids, target_lengths = pad([[BOS_ID, *target, EOS_ID] for _, target in pairs])
     return Batch(
         source_ids.to(device, non_blocking=True),
         lengths.to(device, non_blocking=True),
         target_ids.to(device, non_blocking=True),
-        int(target_lengths.sum()) - len(pairs),
+        int(target_lengths.sum()) - len(pairs) if target_tokens is None else target_tokens,
     )
 
 
