@@ -56,6 +56,7 @@ def describe(
         vocabulary=Vocabulary(file=VOCABULARY, size=signature.vocabulary),
         limits=limits,
         candidates=signature.candidates,
+        source_end=model.config.source_end,
         state=signature.state,
         memory=signature.memory,
         tables=signature.tables,

@@ -177,7 +177,8 @@ class Trainer:
             batches = self.corpus.batches(self.config.seed, progress.epoch, self.config.batch_tokens)
             for pairs in batches[progress.batch :]:
                 progress.batch += 1
-                yield collate(self.processes.share(pairs), self.device, sum(len(target) + 1 for _, target in pairs))
+                tokens = sum(len(target) + 1 for _, target in pairs)
+                yield collate(self.processes.share(pairs), self.device, tokens, self.recipe.model.source_end)
                 if progress.update >= self.config.max_updates:
                     return
             progress.epoch, progress.batch = progress.epoch + 1, 0

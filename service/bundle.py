@@ -146,6 +146,7 @@ class Manifest(_Part):
     vocabulary: Vocabulary
     limits: Limits
     candidates: int = Field(ge=1, le=MAX_PIECES)  # C of `step`
+    source_end: bool = False  # the encoder reads eos behind the pieces of a source
     state: tuple[Tensor, ...] = Field(min_length=1)  # of one hypothesis: (B, W, *)
     memory: tuple[Tensor, ...]  # of one sentence: (B, S, *), or (B, *) where it is the same at every position
     # Further inputs of graphs, (V, *): what the graph of the role `tables` gives for all pieces.

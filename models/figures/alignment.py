@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from models.checkpoint import RunError, load_best
-from models.data import pad
+from models.data import pad_sources
 from models.figures.canvas import heat_map, write
 from models.greedy import default_max_length, greedy
 from models.seq2seq import Seq2Seq
@@ -24,13 +24,13 @@ def weights_of(model: Seq2Seq, source: list[int], target: list[int]) -> Tensor:
     Raises:
         RunError: the model has no attention.
     """
-    memory, state = model.encode(*pad([source]))
+    memory, state = model.encode(*pad_sources([source], model.config.source_end))
     rows = []
     for previous in [BOS_ID, *target[:-1]]:
         _, state, weights = model.step(torch.tensor([[previous]]), state, memory)
         if weights is None:
             raise RunError(f"a model with context = {model.config.context!r} has no attention to draw")
-        rows.append(weights[0, 0])
+        rows.append(weights[0, 0, : len(source)])
     return torch.stack(rows)
 
 
