@@ -23,7 +23,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     vanishing.set_defaults(command=lambda given: gradients.draw(given.out, given.distance, given.updates, given.seed))
 
     copies = figures.add_parser("copy", help="the copy task with a growing delay, for every cell")
-    copies.add_argument("--delays", type=int, nargs="+", default=[10, 20, 40, 80, 120])
+    copies.add_argument("--delays", type=int, nargs="+", default=[10, 20, 40, 80])
     copies.set_defaults(command=lambda given: copying.draw(given.out, given.delays, given.updates, given.seed))
     for trains in (vanishing, copies):
         trains.add_argument("--updates", type=int, default=1000, help="of training (%(default)s)")

@@ -44,6 +44,7 @@ class Listener(nn.Module):
 
 def learn(kind: str, delay: int, updates: int, seed: int) -> Listener:
     """Train a listener for a number of updates, from fresh weights."""
+    torch.set_num_threads(1)  # more would only wait for one another
     torch.manual_seed(seed)
     listener = Listener(kind)
     optimizer = torch.optim.Adam(listener.parameters(), lr=3e-3)
