@@ -69,10 +69,8 @@ def _opennmt(path: Path, pieces: list[str], **changes: Any) -> dict[str, Any]:
         "enc_hid_size": H, "dec_hid_size": H, "global_attention": "general", "input_feed": 1,
         "generator_function": "softmax", "copy_attn": False, "coverage_attn": False, "context_gate": None, **changes,
     }  # fmt: skip
-    sides = {
-        "src": ["<unk>", "<blank>", "<s>", "</s>", *pieces[::-1]],
-        "tgt": ["<unk>", "<blank>", "<s>", "</s>", *pieces],
-    }
+    special = ["<unk>", "<blank>", "<s>", "</s>"]
+    sides = {"src": [*special, *pieces[::-1]], "tgt": [*special, *pieces]}
     lut = "embeddings.make_embedding.emb_luts.0.weight"
     state = {f"{side}.{lut}": _random(len(sides[key]), E) for side, key in (("encoder", "src"), ("decoder", "tgt"))}
     state |= _state(_filled(rnn(E, H // 2, bidirectional=True)), "encoder.rnn")
