@@ -1,4 +1,7 @@
-"""Export a training run, or a bundle again: python -m export RUN MODEL_REPOSITORY/NAME."""
+"""Export a training run, or a bundle again: python -m export RUN MODEL_REPOSITORY/NAME.
+
+python -m export import takes checkpoints of other programs.
+"""
 
 import argparse
 import logging
@@ -8,6 +11,7 @@ from pathlib import Path
 
 from export.errors import ExportError
 from export.exporter import Options, export
+from export.foreign import command as importing
 from export.golden import MARGINS
 from models.checkpoint import RunError
 from models.data import DataError
@@ -22,7 +26,7 @@ def main() -> int:
     logging.getLogger("export").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is unfinished is deleted
     try:
-        print(export(_options()))
+        print(importing.run(sys.argv[2:]) if sys.argv[1:2] == ["import"] else export(_options()))
     except (ExportError, RunError, DataError, VocabularyError, StartupError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -30,7 +34,9 @@ def main() -> int:
 
 
 def _options() -> Options:
-    parser = argparse.ArgumentParser(prog="python -m export", description="Export a training run as a bundle.")
+    parser = argparse.ArgumentParser(
+        prog="python -m export", description="Export a training run as a bundle; `import` takes others'."
+    )
     parser.add_argument("run", type=Path, help="folder of a training run, or of a bundle")
     parser.add_argument("target", type=Path, metavar="MODEL_REPOSITORY/NAME", help="the version is a folder in it")
     parser.add_argument("--version", type=int, help="version to write (the next free one)")

@@ -9,7 +9,7 @@ from export.convert import write_graphs
 from export.errors import ExportError
 from export.golden import golden_translations
 from export.manifest import VOCABULARY, describe
-from export.origin import read_origin
+from export.origin import Origin, read_origin
 from export.parity import check_golden, check_graphs
 from export.place import choose_version, unfinished
 from export.quantized import quantize
@@ -40,8 +40,10 @@ class Options:
     precisions: tuple[str, ...] = (FP32,)  # of the products; int8 is the other one
 
 
-def export(options: Options) -> Path:
-    """Write a bundle and return its folder; if anything fails, nothing is left behind.
+def export(options: Options, origin: Origin | None = None) -> Path:
+    """Write a bundle of an origin, or of the run or bundle that the options name, and return its folder.
+
+    If anything fails, nothing is left behind.
 
     Raises:
         ExportError: the export was refused.
@@ -49,7 +51,7 @@ def export(options: Options) -> Path:
         BundleError: the bundle to export again is not whole, or the serving code refuses the new one.
     """
     version = choose_version(options.target, options.version)
-    origin = read_origin(options.run)
+    origin = origin or read_origin(options.run)
     tokenizer, model, data = origin.tokenizer, origin.model, origin.data
     if options.candidates > len(tokenizer):
         raise ExportError(f"--candidates {options.candidates}: the vocabulary has only {len(tokenizer)} pieces")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from export.errors import GoldenError
-from models.data import pad
+from models.data import pad_sources
 from models.greedy import default_max_length
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID, Tokenizer
@@ -64,7 +64,7 @@ def greedy(model: Seq2Seq, source_ids: Sequence[int], max_length: int) -> tuple[
 
     Returns the words, the least margin in log-probability between the best two of any step, and that step, from 1.
     """
-    ids, lengths = pad([source_ids])
+    ids, lengths = pad_sources([source_ids], model.config.source_end)
     memory, state = model.encode(ids, lengths)
     words, margins = [BOS_ID], [float("inf")]
     for _ in range(max_length):

@@ -54,7 +54,7 @@ class TablesGraph(nn.Module):
         source = [cast(Cell, cell).project(embedded) for cell in first]
         if adds_embeddings(model):
             source.append(embedded)
-        return *source, torch.cat(model.look_up(piece_ids), dim=-1)
+        return *source, torch.cat([read for read in model.look_up(piece_ids) if read is not None], dim=-1)
 
 
 class EncoderGraph(nn.Module):
@@ -65,36 +65,42 @@ class EncoderGraph(nn.Module):
         self.model = prepared
 
     def forward(self, source_ids: Tensor, source_lengths: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
-        """Encode (B, S); gives keys (B, S, A), values (B, S, M) and one state (B, H) per name.
+        """Encode (B, S); gives the tensors of the memory, such as values (B, S, M), and one state (B, *) per name.
 
         All inside runs along the sentence first, as (S, B, *).
         """
         ids = source_ids.transpose(0, 1)
         real = torch.arange(ids.shape[0])[:, None, None] < source_lengths[None, :, None]  # (S, B, 1)
-        layers = [[cast(Cell, cell) for cell in cast(nn.ModuleList, layer)] for layer in self.model.encoder.layers]
-        directions = len(layers[0])
+        encoder, decoder = self.model.encoder, self.model.decoder
+        layers = [[cast(Cell, cell) for cell in cast(nn.ModuleList, layer)] for layer in encoder.layers]
+        backward = encoder.backward
         # The backward direction reads the ids from behind, which costs less than turning their rows around.
-        projected = [embedding(ids.flip(0) if d else ids, table) for d, table in enumerate(tables[:directions])]
-        inputs = embedding(ids, tables[directions]) * real if directions < len(tables) else None
+        projected = [embedding(ids.flip(0) if b else ids, table) for b, table in zip(backward, tables, strict=False)]
+        inputs = embedding(ids, tables[len(backward)]) * real if len(backward) < len(tables) else None
+        states: State = ()
         for number, cells in enumerate(layers):
             if number:
                 assert inputs is not None
-                projected = [cell.project(inputs.flip(0) if d else inputs) for d, cell in enumerate(cells)]
-            outputs, final = _run(cells, projected, real)
-            adds = self.model.encoder.residual and inputs is not None and inputs.shape[-1] == outputs.shape[-1]
+                projected = [
+                    cell.project(inputs.flip(0) if b else inputs) for b, cell in zip(backward, cells, strict=True)
+                ]
+            outputs, last = _run(cells, backward, projected, real)
+            adds = encoder.residual and inputs is not None and inputs.shape[-1] == outputs.shape[-1]
             inputs = inputs + outputs if adds and inputs is not None else outputs
+            states += last
         assert inputs is not None
-        memory = self.model.decoder.attention.project(inputs.transpose(0, 1), source_lengths)
-        state = self.model.decoder.initial_state(final)
-        return memory.keys, memory.values, *(tensor[:, 0] for tensor in state)
+        values = inputs.transpose(0, 1)
+        memory = decoder.remember(values, states[-len(decoder.cell.state_names)], source_lengths)
+        first = decoder.initial_state(values, states, source_lengths)
+        return *memory.tensors.values(), *(tensor[:, 0] for tensor in first)
 
 
-def _run(cells: list[Cell], projected: list[Tensor], real: Tensor) -> tuple[Tensor, Tensor]:
-    """Run the directions of a layer over projected inputs (S, B, gates * H), of which the second comes from behind.
+def _run(cells: list[Cell], backward: tuple[bool, ...], projected: list[Tensor], real: Tensor) -> tuple[Tensor, State]:
+    """Run the directions of a layer over projected inputs (S, B, gates * H), where `backward` given from behind.
 
-    Does what models.cells.run does for each. Gives the outputs (S, B, D * H) and the last ones (B, D * H).
+    Does what models.cells.run does for each. Gives the outputs (S, B, D * H) and the last states (B, D * H).
     """
-    masks = [real.flip(0) if d else real for d in range(len(cells))]
+    masks = [real.flip(0) if b else real for b in backward]
 
     def advance(states: list[State], step: list[tuple[Tensor, Tensor]]) -> tuple[list[State], list[Tensor]]:
         following = []
@@ -106,8 +112,8 @@ def _run(cells: list[Cell], projected: list[Tensor], real: Tensor) -> tuple[Tens
     initial = (cell.initial_state(inputs[0]) for cell, inputs in zip(cells, projected, strict=True))
     first = [tuple(tensor.clone() for tensor in state) for state in initial]  # no loop may start from one tensor twice
     last, outputs = scan(advance, first, list(zip(projected, masks, strict=True)))
-    ordered = [one.flip(0) if d else one for d, one in enumerate(outputs)]
-    return torch.cat(ordered, dim=-1) * real, torch.cat([state[0] for state in last], dim=-1)
+    ordered = [one.flip(0) if b else one for b, one in zip(backward, outputs, strict=True)]
+    return torch.cat(ordered, dim=-1) * real, tuple(torch.cat(one, dim=-1) for one in zip(*last, strict=True))
 
 
 class StepGraph(nn.Module):
@@ -124,25 +130,27 @@ class StepGraph(nn.Module):
         parents: Tensor,
         source_lengths: Tensor,
         table: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        *states: Tensor,
+        *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Step from `previous_ids` and `parents` (B, W), each state (B, W, H).
+        """Step from `previous_ids` and `parents` (B, W), the tensors of the memory, and each state (B, W, *).
 
         Returns the best ids and their log-probabilities (B, W, C), all log-probabilities (B, W, V), the logits that
-        these are made of (B, W, V), the alignment (B, W, S) and the next states.
+        these are made of (B, W, V), the alignment (B, W, S) of a model with attention, and the next states.
         """
         batch, width = previous_ids.shape
+        decoder = self.model.decoder
         # Whole rows are gathered: gathering single elements takes as long as a product.
         rows = (parents + width * torch.arange(batch)[:, None]).reshape(-1)  # (B * W,)
+        kept = dict(zip(decoder.memory_sizes, tensors, strict=False))
+        states = tensors[len(kept) :]
         state = tuple(s.flatten(0, 1).index_select(0, rows).reshape(batch, width, s.shape[-1]) for s in states)
-        memory = Memory(keys, values, source_lengths)
-        read = self.model.config.embedding_size
+        read = decoder.readout_size if self.model.config.readout_word else 0
         projected, said = embedding(previous_ids, table).split([table.shape[1] - read, read], dim=-1)
-        logits, following, alignment = self.model.advance(projected, said, state, memory)
+        memory = Memory(kept, source_lengths)
+        logits, following, alignment = self.model.advance(projected, said if read else None, state, memory)
         # One log-softmax over all rather than a normalizer for the winners: it costs less (475 against 526 us for 64
         # rows of 8,000), and its bits do not depend on the number of rows, which those of a Log operator do.
         log_probabilities = torch.log_softmax(logits, dim=-1)  # (B, W, V)
         best, ids = log_probabilities.topk(self.candidates, dim=-1)  # (B, W, C)
-        return ids, best, log_probabilities, logits, alignment, *following
+        aligned = () if alignment is None else (alignment,)
+        return ids, best, log_probabilities, logits, *aligned, *following

@@ -9,13 +9,14 @@ import torch
 
 from export.convert import planned
 from export.signature import Signature
-from models.config import DataConfig
+from models.config import DataConfig, ModelConfig
 from models.evaluation import Scores
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from service.bundle import (
     FORMAT_VERSION,
     INT8,
+    NO_ATTENTION,
     Architecture,
     File,
     Golden,
@@ -28,6 +29,7 @@ from service.bundle import (
 )
 
 VOCABULARY = "vocabulary.model"
+DECODERS = {"before": "", "between": "conditional ", "after": "Luong "}  # by when they attend
 
 
 def describe(
@@ -54,6 +56,7 @@ def describe(
         vocabulary=Vocabulary(file=VOCABULARY, size=signature.vocabulary),
         limits=limits,
         candidates=signature.candidates,
+        source_end=model.config.source_end,
         state=signature.state,
         memory=signature.memory,
         tables=signature.tables,
@@ -86,17 +89,32 @@ def score_entries(scores: Scores, dataset: str) -> list[Score]:
 
 def _architecture(model: Seq2Seq, precisions: Collection[str]) -> Architecture:
     config = model.config
-    direction = "bidirectional" if config.bidirectional else "unidirectional"
-    kind = "conditional " if config.conditional else ""
+    direction = "bidirectional" if config.bidirectional else "reversed" if config.reverse_source else "unidirectional"
     summary = (
         f"{direction} {config.cell} encoder ({config.encoder_layers} x {config.encoder_hidden_size}), "
-        f"{kind}{config.cell} decoder ({config.decoder_layers} x {config.decoder_hidden_size}), "
-        f"{config.attention} attention ({config.attention_size}), "
+        f"{DECODERS[config.attends]}{config.cell} decoder ({config.decoder_layers} x {config.decoder_hidden_size}), "
+        f"{_context(config)}, "
         f"{'shared' if config.tie_embeddings else 'separate'} embeddings ({config.embedding_size})"
         f"{', ' + ' or '.join(precisions) + ' products' if INT8 in precisions else ''}"
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return Architecture(cell=config.cell, attention=config.attention, parameters=parameters, summary=summary)
+    return Architecture(
+        cell=config.cell,
+        attention=config.context if config.has_attention else NO_ATTENTION,
+        parameters=parameters,
+        summary=summary,
+        options=config.model_dump(),
+    )
+
+
+def _context(config: ModelConfig) -> str:
+    """Say what a step sees of the source."""
+    if not config.has_attention:
+        return "context at every step" if config.context == "fixed-every-step" else "context at the start"
+    sized = config.context in ("additive", "concat", "multi-head")
+    heads = f"{config.heads} x " if config.heads > 1 else ""
+    feeding = " with input feeding" if config.input_feeding else ""
+    return f"{config.context} attention{f' ({heads}{config.attention_size // config.heads})' if sized else ''}{feeding}"
 
 
 def _pin(path: Path) -> File:

@@ -107,11 +107,12 @@ def check_graphs(bundle: Bundle, precision: str, model: Seq2Seq) -> Parity:
             where = f"at B = {batch}, S = {steps}"
             with following(model, graphs.rounded("encoder", **feed), TOLERANCE, f"encoder {where}"):
                 memory, state = model.encode(torch.from_numpy(ids), torch.from_numpy(lengths))
-            real = (ids != graphs.pad)[:, :, None]  # what is beyond the lengths is never read
-            for name, expected in zip(graphs.memory, memory, strict=False):
-                parity.compare(
-                    f"{name} of the encoder {where}", encoded[name] * real, expected * torch.from_numpy(real)
-                )
+            for name in graphs.memory:
+                found, expected = encoded[name], memory.tensors[name]
+                if found.ndim == 3:  # what is beyond the lengths is never read
+                    real = (ids != graphs.pad)[:, :, None]
+                    found, expected = found * real, expected * torch.from_numpy(real)
+                parity.compare(f"{name} of the encoder {where}", found, expected)
             for name, first in zip(graphs.state, state, strict=True):
                 parity.compare(f"{name} of the encoder {where}", encoded[name], first[:, 0])
             for width in WIDTHS:
@@ -132,9 +133,8 @@ def _check_steps(
 
     So the tolerance is one for a step; what differences add up to over a sentence, the golden translations show.
     """
-    keys, values = (torch.from_numpy(encoded[name]) for name in graphs.memory)
-    memory = Memory(keys, values, torch.from_numpy(lengths))
-    batch, source_length = memory.values.shape[:2]
+    memory = Memory({name: torch.from_numpy(encoded[name]) for name in graphs.memory}, torch.from_numpy(lengths))
+    batch, source_length = len(lengths), max(lengths)
     fixed = {"source_lengths": lengths, **{name: encoded[name] for name in graphs.memory}}
     own = {name: numpy.repeat(encoded[name][:, None], width, axis=1) for name in graphs.state}
     for number in range(1, STEPS + 1):
@@ -150,7 +150,8 @@ def _check_steps(
             with following(model, graphs.rounded(role, **feed), TOLERANCE, f"{role} {where}"):
                 logits, state, alignment = model.step(torch.from_numpy(previous), moved, memory)
             log_probabilities = torch.log_softmax(logits, dim=-1)
-            parity.compare(f"alignment of {role} {where}", outputs["alignment"], alignment)
+            if alignment is not None:
+                parity.compare(f"alignment of {role} {where}", outputs["alignment"], alignment)
             for name, expected in zip(graphs.state, state, strict=True):
                 parity.compare(f"next_{name} of {role} {where}", outputs[f"next_{name}"], expected)
             if role == "step":

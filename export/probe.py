@@ -49,7 +49,7 @@ class Probe:
     def run(self, feed: Mapping[str, NDArray[Any]]) -> Rounded:
         """Run the graph; gives what each product reads (..., in), in the order of PyTorch's calls."""
         found = zip(self._modules, self._session.run(self._names, feed), strict=True)
-        return {module: list(read) if module in self._looped else [_turned(module, read)] for module, read in found}
+        return {module: list(read) if module in self._looped else [read] for module, read in found}
 
 
 def _products(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
@@ -84,10 +84,13 @@ def _stack(scan: onnx.NodeProto) -> list[str]:
     return modules
 
 
-def _turned(module: str, read: Numbers) -> Numbers:
-    """Turn what a layer of the encoder reads from (S, B, in), for its second direction from behind, to (B, S, in)."""
+def _turned(module: str, calls: Sequence[Numbers], model: Seq2Seq) -> Sequence[Numbers]:
+    """Turn what a layer of the encoder reads from (S, B, in), from behind in some directions, to (B, S, in)."""
     layer = LAYER_INPUT.fullmatch(module)
-    return read if layer is None else read[:: -1 if int(layer[1]) else 1].swapaxes(0, 1).copy()
+    if layer is None:
+        return calls
+    order = -1 if model.encoder.backward[int(layer[1])] else 1
+    return [read[::order].swapaxes(0, 1).copy() for read in calls]
 
 
 @contextlib.contextmanager
@@ -99,7 +102,7 @@ def following(model: Seq2Seq, rounded: Rounded, tolerance: float, where: str) ->
     """
     hooks = [
         model.get_submodule(f"{name}.rounding").register_forward_hook(
-            partial(_take, iter(calls), tolerance, f"the input of {name} in {where}")
+            partial(_take, iter(_turned(name, calls, model)), tolerance, f"the input of {name} in {where}")
         )
         for name, calls in rounded.items()
     ]

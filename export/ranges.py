@@ -1,5 +1,7 @@
 """How large the inputs of products can become by construction, which no data tells as surely."""
 
+from torch import nn
+
 from models.seq2seq import Seq2Seq
 
 Ranges = dict[str, float | None]  # by the name of the product's module; none: no bound, the product stays in float
@@ -14,28 +16,32 @@ def input_ranges(model: Seq2Seq) -> Ranges:
     """
     sizes = model.config
     *lower, annotation = _layer_ranges(model)
+    output = None if sizes.residual and sizes.decoder_layers > 1 else 1.0  # of the top layer
     ranges: Ranges = {
-        "decoder.bridge": 1.0,  # the last states, which no layer is added to
-        "decoder.attention.query": 1.0,
+        # The last states, which no layer is added to, or a mean of annotations.
+        "decoder.bridge": annotation if sizes.bridge == "mean" else 1.0,
+        "decoder.summary": 1.0,
+        "decoder.attention.query": output if sizes.attends == "after" else 1.0,
         "decoder.attention.key": annotation,
         "decoder.cell.recurrent": 1.0,
-        "decoder.readout_state": None if sizes.residual and sizes.decoder_layers > 1 else 1.0,
-        "decoder.readout_context": annotation,  # contexts are mixtures of annotations
+        "decoder.context_cell.input": annotation,  # contexts are mixtures of annotations
+        "decoder.context_cell.recurrent": 1.0,
+        "decoder.context_input": annotation if sizes.has_attention else 1.0,
+        "decoder.feed_input": 1.0,
+        "decoder.readout_state": output,
+        "decoder.readout_context": annotation if sizes.has_attention else 1.0,
         "output": 1.0,
     }
     for layer, read in enumerate([None, *lower]):
-        for direction in range(1 + sizes.bidirectional):
+        for direction in range(len(model.encoder.backward)):
             cell = f"encoder.layers.{layer}.{direction}"
             ranges |= {f"{cell}.input": read} if layer else {}
             ranges[f"{cell}.recurrent"] = 1.0
-    if sizes.conditional:
-        ranges |= {"decoder.context_cell.input": annotation, "decoder.context_cell.recurrent": 1.0}
-    else:
-        ranges |= {"decoder.context_input": annotation}
     for layer in range(sizes.decoder_layers - 1):
         ranges[f"decoder.upper.{layer}.input"] = None if sizes.residual and layer > 0 else 1.0
         ranges[f"decoder.upper.{layer}.recurrent"] = 1.0
-    return ranges
+    there = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    return {name: largest for name, largest in ranges.items() if name in there}
 
 
 def _layer_ranges(model: Seq2Seq) -> list[float | None]:

@@ -1,11 +1,12 @@
 """A bundle back to the PyTorch model that it was exported from: what export/graphs.py rearranged, undone."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import onnx_ir
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from export.errors import ExportError
@@ -38,8 +39,7 @@ def restore(folder: Path) -> tuple[Tokenizer, Seq2Seq]:
         found = " and ".join(manifest.precisions)
         raise RestoreError(f"{folder}: {found} weights cannot be restored: export the run or its fp32 bundle again")
     weights = _rearranged(_stored(bundle))
-    for residual in (False, True):  # the one choice of a recipe that neither weights nor manifest show
-        config = _config(manifest, weights, residual)
+    for config in _configs(manifest, weights):
         model = Seq2Seq(config, manifest.vocabulary.size, PAD_ID).eval().requires_grad_(False)
         _fill(model, weights)
         if _translates_golden(model, manifest):
@@ -70,15 +70,30 @@ def _rearranged(stored: Weights) -> Weights:
     }
 
 
-def _config(manifest: Manifest, weights: Weights, residual: bool) -> ModelConfig:
-    """Read the sizes off the weights."""
-
-    def size(name: str, axis: int) -> int:
+def _configs(manifest: Manifest, weights: Weights) -> Iterator[ModelConfig]:
+    """Read the architecture, or list what it may be where the manifest is of an earlier export."""
+    for name in ("source_embedding.weight", "encoder.layers.0.0.recurrent.weight", "decoder.readout_state.weight"):
         if name not in weights:
             raise RestoreError(
                 f"the graphs of {manifest.name} have no weight {name}, as those of foreign or of the first exports: "
                 f"export the training run again (python -m export RUN MODEL_REPOSITORY/{manifest.name})"
             )
+    if manifest.architecture.options:
+        try:
+            yield ModelConfig.model_validate(manifest.architecture.options)
+        except ValidationError as error:
+            raise RestoreError(f"the manifest of {manifest.name} describes no model of ours: {error}") from error
+        return
+    for residual in (False, True):  # the one choice that the weights do not show
+        yield _seen(manifest, weights, residual)
+
+
+def _seen(manifest: Manifest, weights: Weights, residual: bool) -> ModelConfig:
+    """Read the sizes off the weights."""
+
+    def size(name: str, axis: int) -> int:
+        if name not in weights:
+            raise RestoreError(f"the graphs of {manifest.name} have no weight {name}: export the training run again")
         return weights[name].shape[axis]
 
     def layers(pattern: str) -> int:
@@ -87,14 +102,14 @@ def _config(manifest: Manifest, weights: Weights, residual: bool) -> ModelConfig
     return ModelConfig.model_validate(
         {
             "cell": manifest.architecture.cell,
-            "attention": manifest.architecture.attention,
+            "context": manifest.architecture.attention,
             "embedding_size": size("source_embedding.weight", 1),
             "encoder_hidden_size": size("encoder.layers.0.0.recurrent.weight", 1),
             "encoder_layers": layers(r"encoder\.layers\.(\d+)\."),
             "bidirectional": "encoder.layers.0.1.input.weight" in weights,
             "decoder_hidden_size": size("decoder.readout_state.weight", 1),
             "decoder_layers": 1 + layers(r"decoder\.upper\.(\d+)\."),
-            "conditional": "decoder.context_cell.input.weight" in weights,
+            "attends": "between" if "decoder.context_cell.input.weight" in weights else "before",
             "residual": residual,
             "attention_size": size("decoder.attention.key.weight", 0),
             "tie_embeddings": "target_embedding.weight" not in weights,

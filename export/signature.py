@@ -13,29 +13,31 @@ Tensors = tuple[Tensor, ...]
 class Signature:
     """List the tensors of a model's graphs, in order."""
 
-    state: Tensors  # (B, W, H)
-    memory: Tensors  # (B, S, *)
+    state: Tensors  # (B, W, *)
+    memory: Tensors  # (B, S, *), or (B, *)
     tables: Tensors  # (V, *); the last one is the decoder's, the others are the encoder's
     candidates: int
     vocabulary: int
+    aligns: bool  # steps give attention weights
 
     @classmethod
     def of(cls, model: Seq2Seq, candidates: int) -> "Signature":
         """Derive the tensors from a model's sizes."""
-        sizes = model.config
-        memory = {"keys": sizes.attention_size, "values": model.encoder.memory_size}
-        gates, vocabulary = model.decoder.cell.gates, model.output.out_features
-        directions = ("source_forward", "source_backward")[: 1 + sizes.bidirectional]
+        sizes, decoder = model.config, model.decoder
+        axes = ("B", "S") if sizes.has_attention else ("B",)
+        gates, vocabulary = decoder.cell.gates, model.output.out_features
+        directions = ("source_backward" if backward else "source_forward" for backward in model.encoder.backward)
         tables = dict.fromkeys(directions, gates * sizes.encoder_hidden_size)
         if adds_embeddings(model):
             tables["source_embedded"] = sizes.embedding_size
-        tables["target"] = gates * sizes.decoder_hidden_size + sizes.embedding_size
+        tables["target"] = gates * sizes.decoder_hidden_size + decoder.readout_size * sizes.readout_word
         return cls(
-            state=tuple(_floats(name, "B", "W", sizes.decoder_hidden_size) for name in model.decoder.state_names),
-            memory=tuple(_floats(name, "B", "S", size) for name, size in memory.items()),
+            state=tuple(_floats(name, "B", "W", size) for name, size in decoder.state_sizes.items()),
+            memory=tuple(_floats(name, *axes, size) for name, size in decoder.memory_sizes.items()),
             tables=tuple(_floats(f"{name}_table", vocabulary, size) for name, size in tables.items()),
             candidates=candidates,
             vocabulary=vocabulary,
+            aligns=sizes.has_attention,
         )
 
     def inputs(self, role: str) -> Tensors:
@@ -55,7 +57,8 @@ class Signature:
         if role == "encoder":
             return *self.memory, *(_floats(t.name, "B", *t.shape[2:]) for t in self.state)
         following = (_floats(f"next_{t.name}", *t.shape) for t in self.state)
-        return *self._scores(role), _floats("alignment", "B", "W", "S"), *following
+        alignment = (_floats("alignment", "B", "W", "S"),) if self.aligns else ()
+        return *self._scores(role), *alignment, *following
 
     def _scores(self, role: str) -> Tensors:
         best = (

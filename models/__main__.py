@@ -1,7 +1,8 @@
-"""Train and evaluate models: python -m models train|evaluate|average."""
+"""Train and evaluate models: python -m models train|evaluate|average|speed|figures."""
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from models.checkpoint import RunError
 from models.config import Recipe, RecipeError, TextFile
 from models.data import DataError, read_pairs
 from models.evaluation import evaluate
+from models.figures import command as figures
+from models.processes import Processes
+from models.speed import measure
 from models.tokenizer import VocabularyError
 from models.training import Trainer, start_run
 
@@ -47,7 +51,14 @@ def _parser() -> argparse.ArgumentParser:
     mean.add_argument("run", type=Path)
     mean.add_argument("--data", type=Path, required=True, help="root folder of the validation text")
     mean.set_defaults(command=_average)
-    for command in (train, scores, mean):
+    speed = commands.add_parser("speed", help="measure how fast a recipe trains, and where the time goes")
+    speed.add_argument("recipe", type=Path)
+    speed.add_argument("--data", type=Path, required=True, help="root folder that the recipe's paths start from")
+    speed.add_argument("--updates", type=int, default=20, help="to measure, after some to warm up (%(default)s)")
+    speed.add_argument("--profile", action="store_true", help="print what PyTorch's operators take")
+    speed.set_defaults(command=_speed)
+    figures.add_parser(commands)
+    for command in (train, scores, mean, speed):
         command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
         command.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all cores")
     return parser
@@ -59,17 +70,32 @@ def _device(arguments: argparse.Namespace) -> torch.device:
     available = torch.cuda.is_available()
     if arguments.device == "cuda" and not available:
         raise RunError("--device cuda: this PyTorch sees no GPU (use --device cpu, or install a CUDA build and driver)")
-    return torch.device("cuda" if available and arguments.device != "cpu" else "cpu")
+    if available and arguments.device != "cpu":
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
 
 
 def _train(arguments: argparse.Namespace) -> None:
     recipe = Recipe.read(arguments.recipe)
     device = _device(arguments)
-    tokenizer = start_run(recipe, arguments.data, arguments.run, arguments.resume)
-    trainer = Trainer(recipe, tokenizer, arguments.data, arguments.run, device)
+    processes = Processes(device.type)
+    if processes.leads:
+        tokenizer = start_run(recipe, arguments.data, arguments.run, arguments.resume)
+    else:
+        logging.getLogger("models").setLevel(logging.WARNING)
+    processes.wait()
+    if not processes.leads:
+        _, tokenizer = checkpoint.read_run(arguments.run)
+    trainer = Trainer(recipe, tokenizer, arguments.data, arguments.run, device, processes)
     if arguments.resume:
         trainer.resume()
     trainer.train()
+    processes.close()
+
+
+def _speed(arguments: argparse.Namespace) -> None:
+    recipe = Recipe.read(arguments.recipe)
+    measure(recipe, arguments.data, _device(arguments), arguments.updates, arguments.profile)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

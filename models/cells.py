@@ -6,25 +6,31 @@ in the order of the ONNX operators of the same name, so that an export copies th
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 State = tuple[Tensor, ...]
 
 
 class Cell(nn.Module, ABC):
-    """Hold the input product W x + b and the recurrent product U h of all gates."""
+    """Hold the input product W x + b and the recurrent product U h of all gates.
+
+    With `layer_norm` each product is normalized before they are added (Ba et al. 2016, eq. 20).
+    """
 
     gates: int
     state_names: tuple[str, ...] = ("hidden",)
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
+    def __init__(self, input_size: int, hidden_size: int, layer_norm: bool = False) -> None:
         super().__init__()
         self.hidden_size = hidden_size
+        self.layer_norm = layer_norm
         self.input = nn.Linear(input_size, self.gates * hidden_size)
         self.recurrent = nn.Linear(hidden_size, self.gates * hidden_size)
+        self.input_norm = self._norm(self.gates * hidden_size)
+        self.recurrent_norm = self._norm(self.gates * hidden_size)
         for block in range(self.gates):
             rows = slice(block * hidden_size, (block + 1) * hidden_size)
             nn.init.xavier_uniform_(self.input.weight[rows])
@@ -32,9 +38,17 @@ class Cell(nn.Module, ABC):
         nn.init.zeros_(self.input.bias)
         nn.init.zeros_(self.recurrent.bias)
 
+    def _norm(self, size: int) -> nn.Module:
+        return nn.LayerNorm(size) if self.layer_norm else nn.Identity()
+
     def project(self, inputs: Tensor) -> Tensor:
         """Multiply inputs (..., input) by W and add b; gives (..., gates * H)."""
-        product: Tensor = self.input(inputs)
+        product: Tensor = self.input_norm(self.input(inputs))
+        return product
+
+    def recur(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Multiply outputs (..., H), seen through a mask (..., H) if there is one, by U; gives (..., gates * H)."""
+        product: Tensor = self.recurrent_norm(self.recurrent(hidden if mask is None else hidden * mask))
         return product
 
     def initial_state(self, inputs: Tensor) -> State:
@@ -42,8 +56,14 @@ class Cell(nn.Module, ABC):
         zeros = torch.zeros(inputs.shape[0], self.hidden_size, dtype=self.recurrent.bias.dtype, device=inputs.device)
         return tuple(zeros for _ in self.state_names)
 
+    def mask(self, inputs: Tensor, share: float) -> Tensor | None:
+        """Draw which units U h does not see in any step of a sentence (Gal & Ghahramani 2016); (B, H), or none."""
+        if not self.training or not share:
+            return None
+        return dropout(torch.ones(inputs.shape[0], self.hidden_size, device=inputs.device), share)
+
     @abstractmethod
-    def step(self, projected: Tensor, state: State) -> State:
+    def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
         """Advance the state (..., H) by one projected input (..., gates * H)."""
 
 
@@ -52,9 +72,9 @@ class RNNCell(Cell):
 
     gates = 1
 
-    def step(self, projected: Tensor, state: State) -> State:
+    def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
         """Advance the state (..., H) by one projected input (..., H)."""
-        return (torch.tanh(projected + self.recurrent(state[0])),)
+        return (torch.tanh(projected + self.recur(state[0], mask)),)
 
 
 class GRUCell(Cell):
@@ -66,12 +86,12 @@ class GRUCell(Cell):
 
     gates = 3  # z, r, n
 
-    def step(self, projected: Tensor, state: State) -> State:
+    def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
         """Advance the state (..., H) by one projected input (..., 3H)."""
         (hidden,) = state
         size = self.hidden_size
         x_gates, x_new = projected.split([2 * size, size], dim=-1)
-        h_gates, h_new = self.recurrent(hidden).split([2 * size, size], dim=-1)
+        h_gates, h_new = self.recur(hidden, mask).split([2 * size, size], dim=-1)
         update, reset = torch.sigmoid(x_gates + h_gates).chunk(2, dim=-1)
         new = torch.tanh(x_new + reset * h_new)
         return (new + update * (hidden - new),)
@@ -86,39 +106,41 @@ class LSTMCell(Cell):
     gates = 4  # i, o, f, g
     state_names = ("hidden", "cell")
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size)
+    def __init__(self, input_size: int, hidden_size: int, layer_norm: bool = False) -> None:
+        super().__init__(input_size, hidden_size, layer_norm)
+        self.cell_norm = self._norm(hidden_size)  # Ba et al. 2016, eq. 22
         # A cell that remembers at first learns long dependencies sooner (Jozefowicz et al. 2015).
-        nn.init.ones_(self.input.bias[2 * hidden_size : 3 * hidden_size])
+        bias = self.input_norm.bias if isinstance(self.input_norm, nn.LayerNorm) else self.input.bias
+        nn.init.ones_(bias[2 * hidden_size : 3 * hidden_size])
 
-    def step(self, projected: Tensor, state: State) -> State:
+    def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
         """Advance the state (..., H), (..., H) by one projected input (..., 4H)."""
         hidden, cell = state
         size = self.hidden_size
-        gates, candidate = (projected + self.recurrent(hidden)).split([3 * size, size], dim=-1)
+        gates, candidate = (projected + self.recur(hidden, mask)).split([3 * size, size], dim=-1)
         write, output, forget = torch.sigmoid(gates).chunk(3, dim=-1)
         cell = forget * cell + write * torch.tanh(candidate)
-        return output * torch.tanh(cell), cell
+        return output * torch.tanh(self.cell_norm(cell)), cell
 
 
-CELLS: dict[str, Callable[[int, int], Cell]] = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
+CELLS: dict[str, type[Cell]] = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 
 
-def run(cell: Cell, inputs: Tensor, lengths: Tensor, reverse: bool = False) -> tuple[Tensor, Tensor]:
+def run(cell: Cell, inputs: Tensor, lengths: Tensor, reverse: bool = False, drop: float = 0.0) -> tuple[Tensor, State]:
     """Run a cell over padded sentences (B, S, input), from the last word backwards if `reverse`.
 
-    Beyond `lengths` (B,) the state does not move and the outputs are zero, so padding changes nothing.
-    Returns the outputs (B, S, H) and the final output (B, H) of each sentence.
+    Beyond `lengths` (B,) the state does not move and the outputs are zero, so padding changes nothing. `drop` is the
+    share of units that `Cell.mask` hides in training. Returns the outputs (B, S, H) and the final state, (B, H) each.
     """
     # unbind, not indexing: its backward fills one tensor, where S slices would fill S of them.
     projected = cell.project(inputs).unbind(1)  # S times (B, gates * H)
     steps = inputs.shape[1]
     real = torch.arange(steps, device=inputs.device)[None, :] < lengths[:, None]  # (B, S)
-    state = cell.initial_state(inputs)
+    state, hidden = cell.initial_state(inputs), cell.mask(inputs, drop)
     outputs: list[Tensor] = [state[0]] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
         mask = real[:, t, None]
-        after = cell.step(projected[t], state)
+        after = cell.step(projected[t], state, hidden)
         state = tuple(torch.where(mask, new, old) for new, old in zip(after, state, strict=True))
         outputs[t] = state[0]
-    return torch.stack(outputs, dim=1) * real[:, :, None], state[0]
+    return torch.stack(outputs, dim=1) * real[:, :, None], state

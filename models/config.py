@@ -23,18 +23,90 @@ class ModelConfig(_Section):
     encoder_hidden_size: int = Field(256, ge=1)  # of one direction
     encoder_layers: int = Field(1, ge=1)
     bidirectional: bool = True
+    reverse_source: bool = False  # of one direction: read the source from its end (Sutskever et al. 2014, 3.3)
     decoder_hidden_size: int = Field(512, ge=1)
     decoder_layers: int = Field(1, ge=1)
-    # false: Bahdanau's decoder, the query is s_{i-1}. true: the conditional recurrence of Nematus, whose query has
-    # already read y_{i-1}; it costs one more cell a step and learns faster.
-    conditional: bool = False
+    # What a step sees of the source. fixed-initial: nothing, it only starts the decoder (Sutskever et al. 2014).
+    # fixed-every-step: one vector, the same at every step (Cho et al. 2014). The others are energies of attention:
+    # additive (Bahdanau et al. 2015), dot, general and concat (Luong et al. 2015), multi-head: several additive ones.
+    context: Literal["fixed-initial", "fixed-every-step", "additive", "dot", "general", "concat", "multi-head"] = (
+        "additive"
+    )
+    # When a step attends. before: the query is s_{i-1}, and the cell reads the context (Bahdanau; the default).
+    # between: two cells, of which the first has read y_{i-1}; it costs one more cell a step and learns faster
+    # (Nematus). after: the query is the top layer's output, and the readout alone sees the context (Luong; the default
+    # of his energies).
+    attends: Literal["before", "between", "after"] = "before"
+    input_feeding: bool = False  # the first cell reads the last step's readout (Luong et al. 2015, 3.3)
+    attention_size: int = Field(256, ge=1)  # of additive, concat and multi-head
+    heads: int = Field(1, ge=1)  # of multi-head
+    # What the decoder starts from: tanh W of the encoder's last outputs, or of the mean annotation; or each layer from
+    # the states of the encoder's layer of the same number.
+    bridge: Literal["last", "mean", "copy"] = "last"
     residual: bool = False  # add a stacked layer's input to its output where the sizes agree
-    attention: Literal["additive"] = "additive"
-    attention_size: int = Field(256, ge=1)
+    layer_norm: bool = False  # normalize the products of the cells (Ba et al. 2016)
+    readout_size: int = Field(0, ge=0)  # what the output layer reads; 0: embedding_size
+    readout_word: bool = True  # the readout sees y_{i-1}, too
     tie_embeddings: bool = True  # one matrix for source, target and output (needs one joint vocabulary)
+    tie_output: bool = True  # one matrix for target and output
+    source_end: bool = False  # the source ends with eos
     embedding_dropout: float = Field(0.2, ge=0, lt=1)
     memory_dropout: float = Field(0.2, ge=0, lt=1)
     readout_dropout: float = Field(0.2, ge=0, lt=1)
+    variational_dropout: float = Field(0.0, ge=0, lt=1)  # of states, the same units at every step of a sentence
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        """Take the names of earlier recipes, and Luong's decoder for Luong's energies."""
+        if not isinstance(given, dict):
+            return given
+        found = dict(given)
+        if "attention" in found:
+            found.setdefault("context", found.pop("attention"))
+        if found.pop("conditional", False):
+            found.setdefault("attends", "between")
+        if found.get("context") in ("dot", "general", "concat"):
+            found.setdefault("attends", "after")
+        return found
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "ModelConfig":
+        memory = self.encoder_hidden_size * (2 if self.bidirectional else 1)
+        same = f"(annotations of {memory} units, decoder_hidden_size {self.decoder_hidden_size})"
+        faults = {
+            "reverse_source needs bidirectional = false": self.reverse_source and self.bidirectional,
+            f"attends = {self.attends!r} needs attention, context is {self.context!r}": (
+                self.context.startswith("fixed") and self.attends != "before"
+            ),
+            "input_feeding needs attends = 'after'": self.input_feeding and self.attends != "after",
+            f"heads = {self.heads} needs context = 'multi-head'": self.heads > 1 and self.context != "multi-head",
+            f"attention_size {self.attention_size} cannot be parted among {self.heads} heads": (
+                self.attention_size % self.heads != 0
+            ),
+            f"context = 'dot' needs annotations as wide as the decoder's states {same}": (
+                self.context == "dot" and memory != self.decoder_hidden_size
+            ),
+            f"bridge = 'copy' needs annotations as wide as the decoder's states {same}": (
+                self.bridge == "copy" and memory != self.decoder_hidden_size
+            ),
+            f"bridge = 'copy' needs equal numbers of layers, not {self.encoder_layers} and {self.decoder_layers}": (
+                self.bridge == "copy" and self.encoder_layers != self.decoder_layers
+            ),
+            "tie_embeddings needs tie_output": self.tie_embeddings and not self.tie_output,
+            f"tie_output needs readout_size to be embedding_size, {self.embedding_size}": (
+                self.tie_output and self.readout_size not in (0, self.embedding_size)
+            ),
+        }
+        wrong = [fault for fault, found in faults.items() if found]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @property
+    def has_attention(self) -> bool:
+        """Tell whether steps choose what they see of the source."""
+        return not self.context.startswith("fixed")
 
 
 class TextFile(_Section):

@@ -73,7 +73,7 @@ class Batch:
     source_ids: Tensor  # (B, S)
     lengths: Tensor  # (B,)
     target_ids: Tensor  # (B, T + 1): bos, words, eos, padding
-    target_tokens: int  # words and eos, without padding
+    target_tokens: int  # words and eos, without padding; of all processes
 
 
 class Corpus:
@@ -129,16 +129,32 @@ class Corpus:
         return [*pairs, (source, target)] if source else pairs
 
 
-def collate(pairs: Sequence[tuple[list[int], list[int]]], device: torch.device) -> Batch:
-    """Pad pairs into one batch on `device`."""
-    source_ids, lengths = pad([source for source, _ in pairs])
+def collate(
+    pairs: Sequence[tuple[list[int], list[int]]],
+    device: torch.device,
+    target_tokens: int | None = None,
+    end: bool = False,
+) -> Batch:
+    """Pad pairs into one batch on `device`, sources with eos if `end`.
+
+    `target_tokens` are those of all processes, where these pairs are a share.
+    """
+    if not pairs:
+        nothing = torch.zeros((0, 1), dtype=torch.int64, device=device)
+        return Batch(nothing, nothing[:, 0], nothing, target_tokens or 0)
+    source_ids, lengths = pad_sources([source for source, _ in pairs], end)
     target_ids, target_lengths = pad([[BOS_ID, *target, EOS_ID] for _, target in pairs])
     return Batch(
         source_ids.to(device, non_blocking=True),
         lengths.to(device, non_blocking=True),
         target_ids.to(device, non_blocking=True),
-        int(target_lengths.sum()) - len(pairs),
+        int(target_lengths.sum()) - len(pairs) if target_tokens is None else target_tokens,
     )
+
+
+def pad_sources(rows: Sequence[Sequence[int]], end: bool) -> tuple[Tensor, Tensor]:
+    """Pad the pieces of sources, with eos behind them if the model reads one; gives what `pad` does."""
+    return pad([[*row, EOS_ID] for row in rows] if end else rows)
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from models.data import pad
+from models.data import pad_sources
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID
 
@@ -13,7 +13,7 @@ from models.tokenizer import BOS_ID, EOS_ID
 def greedy(model: Seq2Seq, sources: Sequence[Sequence[int]], max_lengths: Sequence[int]) -> list[list[int]]:
     """Decode piece ids by taking the best word at every step; each row stops at eos or its `max_lengths` words."""
     device = model.output.weight.device
-    source_ids, lengths = (tensor.to(device) for tensor in pad(sources))
+    source_ids, lengths = (tensor.to(device) for tensor in pad_sources(sources, model.config.source_end))
     limits = torch.tensor(list(max_lengths), device=device)
     memory, state = model.encode(source_ids, lengths)
     previous = torch.full((len(sources), 1), BOS_ID, device=device)

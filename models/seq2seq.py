@@ -1,6 +1,5 @@
 """Encoder, decoder and embeddings as one model: p(target | source)."""
 
-import torch
 from torch import Tensor, nn
 
 from models.attention import Memory
@@ -12,7 +11,7 @@ from models.loss import smoothed_cross_entropy
 
 
 class Seq2Seq(nn.Module):
-    """Translate with attention over a recurrent encoder (Bahdanau et al. 2015)."""
+    """Translate with a recurrent encoder and decoder (Cho et al., Sutskever et al. 2014; Bahdanau et al. 2015)."""
 
     def __init__(self, config: ModelConfig, vocabulary_size: int, pad_id: int) -> None:
         super().__init__()
@@ -28,10 +27,10 @@ class Seq2Seq(nn.Module):
         else:
             self.target_embedding = nn.Embedding(vocabulary_size, size, padding_idx=pad_id)
             nn.init.normal_(self.target_embedding.weight, std=size**-0.5)
-        self.output = nn.Linear(size, vocabulary_size)
+        self.output = nn.Linear(self.decoder.readout_size, vocabulary_size)
         nn.init.zeros_(self.output.bias)
-        # Tied input and output embeddings (Press & Wolf 2017).
-        self.output.weight = self.target_embedding.weight
+        if config.tie_output:  # input and output embeddings (Press & Wolf 2017)
+            self.output.weight = self.target_embedding.weight
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.memory_dropout = nn.Dropout(config.memory_dropout)
         self.readout_dropout = nn.Dropout(config.readout_dropout)
@@ -48,41 +47,41 @@ class Seq2Seq(nn.Module):
 
     def encode(self, source_ids: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         """Read sentences (B, S) of `lengths` (B,); gives the memory and the decoder's first state, W = 1."""
-        values, final = self.encoder(self.embed(self.source_embedding, source_ids), lengths)
-        memory = self.decoder.attention.project(self.memory_dropout(values), lengths)
-        return memory, self.decoder.initial_state(final)
+        values, states = self.encoder(self.embed(self.source_embedding, source_ids), lengths)
+        last = states[-len(self.decoder.cell.state_names)]  # outputs of the top layer
+        memory = self.decoder.remember(self.memory_dropout(values), last, lengths)
+        return memory, self.decoder.initial_state(values, states, lengths)
 
-    def look_up(self, previous_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Read words (B, W): what the decoder's cell takes of them (B, W, gates * H), and its readout (B, W, E).
+    def look_up(self, previous_ids: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Read words (B, W): what the decoder's cell takes of them (B, W, gates * H), and its readout (B, W, R)."""
+        found: tuple[Tensor, Tensor | None] = self.decoder.look_up(self.embed(self.target_embedding, previous_ids))
+        return found
 
-        Both are products of embeddings and depend on nothing else, so an export makes tables of them.
-        """
-        inputs = self.embed(self.target_embedding, previous_ids)
-        return self.decoder.cell.project(inputs), self.decoder.readout_input(inputs)
-
-    def advance(self, projected: Tensor, read: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]:
+    def advance(
+        self, projected: Tensor, read: Tensor | None, state: State, memory: Memory
+    ) -> tuple[Tensor, State, Tensor | None]:
         """Step from what `look_up` gave; gives what `step` does."""
-        state, context, weights = self.decoder.step(projected, state, memory)
-        readout = self.decoder.readout(self.decoder.output(state), read, context)
+        state, context, weights = self.decoder.step(projected, read, state, memory)
+        if self.config.input_feeding:
+            readout = state[-1]
+        else:
+            readout = self.decoder.readout(self.decoder.output(state), read, context)
         return self.output(self.readout_dropout(readout)), state, weights
 
-    def step(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]:
-        """Score the word after `previous_ids` (B, W); gives logits (B, W, V), the next state, weights (B, W, S)."""
+    def step(self, previous_ids: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor | None]:
+        """Score the word after `previous_ids` (B, W).
+
+        Gives logits (B, W, V), the next state, and the weights (B, W, S) where the model has attention.
+        """
         return self.advance(*self.look_up(previous_ids), state, memory)
 
     def forward(self, source_ids: Tensor, lengths: Tensor, previous_ids: Tensor) -> Tensor:
-        """Read given targets: `previous_ids` (B, T) starts with bos; gives what the output layer takes, (B, T, E).
+        """Read given targets: `previous_ids` (B, T) starts with bos; gives what the output layer takes, (B, T, R).
 
-        Loops over the recurrence of `step`; what needs no state is done for all T words in one product.
+        Goes through the recurrence of `step`; what needs no state is done for all T words in one product.
         """
         memory, state = self.encode(source_ids, lengths)
-        projected, read = self.look_up(previous_ids)  # (B, T, gates * H), (B, T, E)
-        outputs, contexts = [], []
-        for projected_word in projected.split(1, dim=1):
-            state, context, _ = self.decoder.step(projected_word, state, memory)
-            outputs.append(self.decoder.output(state))
-            contexts.append(context)
-        readout = self.decoder.readout(torch.cat(outputs, 1), read, torch.cat(contexts, 1))
+        readout = self.decoder(self.embed(self.target_embedding, previous_ids), state, memory)
         dropped: Tensor = self.readout_dropout(readout)
         return dropped
 

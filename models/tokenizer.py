@@ -38,6 +38,11 @@ class Tokenizer:
         texts: list[str] = self._processor.decode([list(row) for row in ids]) if ids else []
         return texts
 
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Show piece ids as pieces."""
+        pieces: list[str] = self._processor.id_to_piece(list(ids))
+        return pieces
+
 
 def train_tokenizer(sentences: Iterable[str], size: int, path: Path) -> Tokenizer:
     """Learn a unigram vocabulary of exactly `size` pieces and write it to `path`.

@@ -1,5 +1,6 @@
 """Training: maximum likelihood by backpropagation through time, resumable at any update."""
 
+import contextlib
 import logging
 import math
 import sys
@@ -15,7 +16,8 @@ from models import checkpoint
 from models.checkpoint import Progress, RunError
 from models.config import Recipe, TrainingConfig
 from models.data import Batch, Corpus, collate, read_pairs
-from models.evaluation import Scores, evaluate
+from models.evaluation import Scores, evaluate, score
+from models.processes import Processes
 from models.tokenizer import Tokenizer, train_tokenizer
 
 log = logging.getLogger("models.training")
@@ -51,9 +53,18 @@ def start_run(recipe: Recipe, data: Path, run: Path, resume: bool) -> Tokenizer:
 
 
 class Trainer:
-    """Own everything that changes while a model learns."""
+    """Own everything that changes while a model learns; with several processes, each has its own."""
 
-    def __init__(self, recipe: Recipe, tokenizer: Tokenizer, data: Path, run: Path, device: torch.device) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        tokenizer: Tokenizer,
+        data: Path,
+        run: Path,
+        device: torch.device,
+        processes: Processes | None = None,
+    ) -> None:
+        self.processes = processes or Processes()
         self.recipe, self.config, self.tokenizer, self.run, self.device = (
             recipe,
             recipe.training,
@@ -66,6 +77,8 @@ class Trainer:
         self.valid = self.valid_text[: self.config.valid_sentences]
         torch.manual_seed(self.config.seed)
         self.model = checkpoint.build_model(recipe, tokenizer).to(device)
+        if not self.processes.leads:  # the same weights, but other dropout
+            torch.manual_seed(self.config.seed + self.processes.rank)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)
         self.progress = Progress()
         gpu = device.type == "cuda"
@@ -88,9 +101,11 @@ class Trainer:
             return
         self.progress = checkpoint.read_checkpoint(folders[-1], self.model)
         extra = checkpoint.read_extra(folders[-1])
-        torch.set_rng_state(extra["random.cpu"])
-        if self.device.type == "cuda" and "random.cuda" in extra:
-            torch.cuda.set_rng_state(extra["random.cuda"], self.device)
+        own = _of(self.processes.rank)
+        if f"random.cpu{own}" in extra:  # there may have been fewer processes
+            torch.set_rng_state(extra[f"random.cpu{own}"])
+        if self.device.type == "cuda" and f"random.cuda{own}" in extra:
+            torch.cuda.set_rng_state(extra[f"random.cuda{own}"], self.device)
         for name, parameter in self.model.named_parameters():
             state = {key: extra[f"{name}/{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
             self.optimizer.state[parameter] = {
@@ -100,9 +115,13 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint that `resume` can go on from, and drop those that are no longer needed."""
-        extra: dict[str, Tensor] = {"random.cpu": torch.get_rng_state()}
+        states = {"random.cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
-            extra["random.cuda"] = torch.cuda.get_rng_state(self.device)
+            states["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        every = self.processes.gather(states)
+        if not self.processes.leads:
+            return
+        extra = {f"{name}{_of(rank)}": state for rank, found in enumerate(every) for name, state in found.items()}
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state[parameter].items():
                 extra[f"{name}/{key}"] = value.detach().cpu().contiguous()
@@ -113,11 +132,16 @@ class Trainer:
     def train(self) -> None:
         """Train until max_updates, or until the validation BLEU has not risen for `patience` validations."""
         config, progress = self.config, self.progress
-        writer = SummaryWriter(str(self.run / "tensorboard"), purge_step=progress.update)
-        bar = tqdm(total=config.max_updates, initial=progress.update, unit="update", disable=not sys.stderr.isatty())
+        leads = self.processes.leads
+        hidden = not (leads and sys.stderr.isatty())
+        bar = tqdm(total=config.max_updates, initial=progress.update, unit="update", disable=hidden)
         window_loss, window_tokens = torch.zeros((), device=self.device), 0
-        with writer, bar:
-            for batch in self._stream():
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(bar)
+            writer = None
+            if leads:
+                writer = stack.enter_context(SummaryWriter(str(self.run / "tensorboard"), purge_step=progress.update))
+            for batch in self.batches():
                 loss = self.update(batch)
                 window_loss, window_tokens = window_loss + loss, window_tokens + batch.target_tokens
                 bar.update()
@@ -130,48 +154,61 @@ class Trainer:
                 progress.losses.append(window_loss.item() / window_tokens)
                 window_loss, window_tokens = torch.zeros((), device=self.device), 0
                 scores = self.validate()
-                for name, value in (("train/loss", progress.losses[-1]), ("valid/bleu", scores.bleu)):
-                    writer.add_scalar(name, value, progress.update)
-                writer.add_scalar("valid/chrf", scores.chrf, progress.update)
-                writer.add_scalar("train/learning_rate", self.optimizer.param_groups[0]["lr"], progress.update)
+                measured = {
+                    "train/loss": progress.losses[-1],
+                    "train/learning_rate": self.optimizer.param_groups[0]["lr"],
+                    "valid/bleu": scores.bleu,
+                    "valid/chrf": scores.chrf,
+                }
+                for name, value in measured.items():
+                    if writer:
+                        writer.add_scalar(name, value, progress.update)
                 self.save()
                 if progress.stale >= config.patience:
                     log.info("no better BLEU for %d validations: stopping", progress.stale)
                     break
-        self.finish()
+        if leads:
+            self.finish()
 
-    def _stream(self) -> Iterator[Batch]:
-        """Yield batches from the run's place in the data to its last update."""
+    def batches(self) -> Iterator[Batch]:
+        """Yield this process's shares of batches, from the run's place in the data to its last update."""
         progress = self.progress
         while progress.update < self.config.max_updates and progress.stale < self.config.patience:
             batches = self.corpus.batches(self.config.seed, progress.epoch, self.config.batch_tokens)
             for pairs in batches[progress.batch :]:
                 progress.batch += 1
-                yield collate(pairs, self.device)
+                tokens = sum(len(target) + 1 for _, target in pairs)
+                yield collate(self.processes.share(pairs), self.device, tokens, self.recipe.model.source_end)
                 if progress.update >= self.config.max_updates:
                     return
             progress.epoch, progress.batch = progress.epoch + 1, 0
 
     def update(self, batch: Batch) -> Tensor:
-        """Take one optimizer step; returns the summed loss of the batch (nats)."""
+        """Take one optimizer step for the batch of all processes; returns its summed loss (nats)."""
         self.model.train()
         rate = learning_rate(self.config, self.progress.update + 1) * self.progress.rate_factor
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            loss = self.model.loss(batch.source_ids, batch.lengths, batch.target_ids, self.config.label_smoothing)
-        (loss / batch.target_tokens).backward()
+        loss = torch.zeros((), device=self.device)
+        if len(batch.lengths):  # there may be fewer rows than processes
+            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+                loss = self.model.loss(batch.source_ids, batch.lengths, batch.target_ids, self.config.label_smoothing)
+            (loss / batch.target_tokens).backward()
+        loss = self.processes.add_up(self.model.parameters(), loss.detach())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.progress.update += 1
         self.progress.target_tokens += batch.target_tokens
-        return loss.detach()
+        return loss
 
     def validate(self) -> Scores:
         """Score greedy translations of the validation text and note whether they got better."""
         progress = self.progress
-        scores = evaluate(self.model, self.tokenizer, self.valid)
+        share = evaluate(self.model, self.tokenizer, self.processes.share(self.valid))
+        scores = share
+        if self.processes.count > 1:
+            scores = score(self.processes.whole(share.hypotheses), [target for _, target in self.valid])
         progress.bleu, progress.chrf = scores.bleu, scores.chrf
         if scores.bleu > progress.best_bleu:
             progress.best_bleu, progress.stale = scores.bleu, 0
@@ -208,6 +245,11 @@ class Trainer:
             scores = alone
         progress.bleu, progress.chrf = scores.bleu, scores.chrf
         checkpoint.write_checkpoint(self.run / "best", self.model, progress, None)
+
+
+def _of(rank: int) -> str:
+    """Mark what belongs to a process, unless it is the first."""
+    return f".{rank}" if rank else ""
 
 
 def learning_rate(config: TrainingConfig, update: int) -> float:

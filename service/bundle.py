@@ -23,6 +23,7 @@ MANIFEST = "manifest.json"
 REQUIRED_ROLES = ("encoder", "step", "step_full")
 OPTIONAL_ROLES = ("tables", "step_greedy")
 FP32, INT8 = "fp32", "int8"  # precisions of graphs
+NO_ATTENTION = "none"
 VERSION = re.compile("[1-9][0-9]{0,17}")  # so that it is written in one way, and fits the API's numbers
 FILE_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 # Far above what any model of ours needs, and no more than a machine can bear.
@@ -87,12 +88,16 @@ class File(_Part):
 
 
 class Architecture(_Part):
-    """Say what kind of model this is; for people, never for the engine."""
+    """Say what kind of model this is; for people, never for the engine.
+
+    But where `attention` is none, steps give no alignment.
+    """
 
     cell: str
     attention: str
     parameters: int = Field(ge=0, lt=1 << 63)
     summary: str = ""
+    options: dict[str, bool | int | float | str] = {}  # of the recipe, from which an export builds it again
 
 
 class Limits(_Part):
@@ -141,8 +146,9 @@ class Manifest(_Part):
     vocabulary: Vocabulary
     limits: Limits
     candidates: int = Field(ge=1, le=MAX_PIECES)  # C of `step`
+    source_end: bool = False  # the encoder reads eos behind the pieces of a source
     state: tuple[Tensor, ...] = Field(min_length=1)  # of one hypothesis: (B, W, *)
-    memory: tuple[Tensor, ...]  # of one sentence: (B, S, *)
+    memory: tuple[Tensor, ...]  # of one sentence: (B, S, *), or (B, *) where it is the same at every position
     # Further inputs of graphs, (V, *): what the graph of the role `tables` gives for all pieces.
     tables: tuple[Tensor, ...] = ()
     graphs: tuple[Graph, ...]
@@ -169,7 +175,8 @@ class Manifest(_Part):
         self._check_pieces()
         for family, axis, tensors in (("state", "W", self.state), ("memory", "S", self.memory)):
             for tensor in tensors:
-                if tensor.shape[:2] != ("B", axis) or len(tensor.features) != len(tensor.shape) - 2:
+                axes = tensor.shape[: len(tensor.shape) - len(tensor.features)]
+                if axes != ("B", axis) and (family, axes) != ("memory", ("B",)):
                     why = f"has shape {tensor.shape}, (B, {axis}, numbers) expected"
                     raise ValueError(f"{family} tensor {tensor.name!r} {why}")
                 if math.prod(tensor.features) > MAX_FEATURES:
@@ -233,7 +240,7 @@ class Manifest(_Part):
         if role == "encoder":
             return {"source_ids", "source_lengths"}, state | memory
         inputs = {"previous_ids", "parents", "source_lengths"} | state | memory
-        following = {f"next_{name}" for name in state} | {"alignment"}
+        following = {f"next_{name}" for name in state} | ({"alignment"} if self.has_attention else set())
         if role == "step":
             return inputs, following | {"candidate_ids", "candidate_log_probabilities"}
         if role == "step_full":
@@ -241,6 +248,11 @@ class Manifest(_Part):
         if role == "step_greedy":
             return inputs, following | {"logits"}
         return None
+
+    @property
+    def has_attention(self) -> bool:
+        """Tell whether steps say where in the source they looked."""
+        return self.architecture.attention != NO_ATTENTION
 
     @property
     def precisions(self) -> tuple[str, ...]:

@@ -69,11 +69,12 @@ class Model:
         self.name, self.version = bundle.manifest.name, bundle.version
         self.vocabulary = Vocabulary(bundle.file(self.manifest.vocabulary.file), self.manifest.vocabulary.size)
         self._check_special_ids()
-        self.source_lengths = lane_lengths(self.manifest.limits.max_source_tokens)
+        self._end = [self.manifest.special_ids.eos] if self.manifest.source_end else []
+        self.source_lengths = lane_lengths(self.manifest.limits.max_source_tokens + len(self._end))
         self.device, self.limits = device, limits
         # The best W + 1 pieces of each hypothesis decide on a beam of W: one of them may be the end.
         self.max_hypotheses = max(1, min(limits.beam, limits.slots, self.manifest.candidates - 1))
-        self.has_attention = self.manifest.architecture.attention != "none"
+        self.has_attention = self.manifest.has_attention
         shards = min(threads, MOST_SHARDS) if device.kind == "cpu" else 1
         self.precision = choose_precision(precision, device, bundle)
         runner = OnnxRunner(bundle, self.precision, device, threads, shards)
@@ -146,7 +147,7 @@ class Model:
 
     def request(self, source_ids: list[int], options: SearchOptions, streams: bool = False) -> Request:
         """Make a request of source pieces."""
-        return Request(numpy.array(source_ids, numpy.int64), options, streams)
+        return Request(numpy.array([*source_ids, *self._end], numpy.int64), options, streams)
 
 
 def lane_lengths(max_source_tokens: int) -> tuple[int, ...]:

@@ -40,9 +40,10 @@ def _render(part: Part, hypothesis: Hypothesis, vocabulary: Vocabulary) -> Rende
     """Make text of a hypothesis, and put back what the source was protected of."""
     if part.protected is None:
         return Rendered(vocabulary.decode(hypothesis.ids), hypothesis)
-    weights = hypothesis.alignment
+    pieces = len(part.source.ids)  # behind them the model may have read an end
+    weights = None if hypothesis.alignment is None else hypothesis.alignment[:, :pieces]
     if weights is None:
-        weights = numpy.zeros((len(hypothesis.ids), len(part.source.ids)), numpy.float32)
+        weights = numpy.zeros((len(hypothesis.ids), pieces), numpy.float32)
     target = vocabulary.decode_spans(hypothesis.ids)
     restored = restore(part.protected, part.source, target, weights, vocabulary.unknown_id)
     return Rendered(

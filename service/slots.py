@@ -25,7 +25,11 @@ class Slots:
     def __init__(self, bundle: Bundle, lane: Lane) -> None:
         self.rows = 0
         self._capacity, self._width = 0, 0
-        self._slabs: Arrays = {t.name: numpy.zeros((0, 0, *t.features), t.type) for t in bundle.manifest.memory}
+        axes = {tensor.name: len(tensor.shape) - len(tensor.features) for tensor in bundle.manifest.memory}
+        self._slabs: Arrays = {
+            t.name: numpy.zeros((*(0,) * axes[t.name], *t.features), t.type) for t in bundle.manifest.memory
+        }
+        self._whole = {name for name, count in axes.items() if count == 1}  # (B, *), without positions
         self._lengths = numpy.zeros(0, numpy.int64)
         self._parents = numpy.zeros((0, lane.width), numpy.int64)  # each hypothesis its own
         self._hypotheses = lane.width
@@ -41,6 +45,9 @@ class Slots:
         self._fit(rows.stop)
         for name, slab in self._slabs.items():
             memory = encoded.memory[name]
+            if name in self._whole:
+                slab[rows] = memory[chosen]
+                continue
             # Both are padded to multiples of 8; what a slab keeps of an earlier row behind the new one is masked.
             width = min(memory.shape[1], self._width)
             slab[rows, :width] = memory[chosen, :width]
@@ -66,6 +73,11 @@ class Slots:
     def _allocate(self, width: int) -> None:
         kept = min(width, self._width)
         for name, slab in self._slabs.items():
+            if name in self._whole:
+                if len(slab) < self._capacity:
+                    more = numpy.zeros((self._capacity - len(slab), *slab.shape[1:]), slab.dtype)
+                    self._slabs[name] = numpy.concatenate([slab, more])
+                continue
             fresh = numpy.zeros((self._capacity, width, *slab.shape[2:]), slab.dtype)
             fresh[: self.rows, :kept] = slab[: self.rows, :kept]
             self._slabs[name] = fresh

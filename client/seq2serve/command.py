@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from seq2serve.commands import bench, doctor, exits, models, score, translate
+from seq2serve.commands import align, bench, doctor, exits, models, score, translate
 from seq2serve.errors import Seq2ServeError, ServerUnreachable
 from seq2serve.version import version
 
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
     translate.add_parser(subcommands)
     score.add_parser(subcommands)
+    align.add_parser(subcommands)
     models.add_parser(subcommands)
     bench.add_parser(subcommands)
     doctor.add_parser(subcommands)

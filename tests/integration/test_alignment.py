@@ -1,11 +1,13 @@
 """Scores, pieces and alignments that a reply has on request."""
 
 from collections import defaultdict
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from seq2serve import Client, Word
+from seq2serve.command import main
 
 SENTENCE = "The children were playing in the garden when the rain began to fall."
 TEXT = "Don't wait: the children's train is late. It left at 10:30!\n\nWe pay 3.50 euros."
@@ -140,3 +142,25 @@ def test_words_that_translate_each_other_are_aligned(client: Client) -> None:
         for link in reply.hypotheses[0].alignment
     }
     assert pairs >= {("children", "Kinder"), ("garden", "Garten"), ("rain", "Regen"), ("when", "als")}
+
+
+def test_command_prints_and_draws_what_words_came_from(
+    client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each word of the translation, and a picture of all weights, by words or by pieces."""
+    pytest.importorskip("matplotlib")
+    flags = ("--address", client.address)
+    assert main(["align", SENTENCE, *flags]) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    aligned = client.translate(SENTENCE, alignment="hard")
+    assert [word for word, _ in lines] == [word.text for word in aligned.hypotheses[0].words]
+    for link in aligned.hypotheses[0].alignment:
+        assert aligned.source_words[link.source].text in lines[link.target][1].split()
+    for unit in ("word", "piece"):
+        picture = tmp_path / f"{unit}.png"
+        assert main(["align", SENTENCE, *flags, "--plot", str(picture), "--alignment-unit", unit]) == 0
+        assert capsys.readouterr().out == f"{aligned.text}\n"
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(SystemExit):
+        main(["align", SENTENCE, *flags, "--plot", str(tmp_path / "picture.txt")])
+    assert "a name that ends in .png, .svg or .pdf is needed" in capsys.readouterr().err

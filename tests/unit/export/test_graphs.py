@@ -32,12 +32,12 @@ Array = NDArray[Any]
 # Every cell, and every choice of a recipe both ways; test_exporter.py has one more, like the model that ships. In int8
 # some products of the GRU and the LSTM stay in float, as they read sums of layers; test_quantized.py has which.
 MODELS: dict[str, dict[str, Any]] = {
-    "rnn-whole": {"cell": "rnn", "encoder_layers": 2, "decoder_layers": 2, "conditional": True},
+    "rnn-whole": {"cell": "rnn", "encoder_layers": 2, "decoder_layers": 2, "attends": "between", "layer_norm": True},
     "gru": {
         "cell": "gru", "bidirectional": False, "encoder_layers": 2, "residual": True, "embedding_size": 18,
-        "tie_embeddings": False,
+        "tie_embeddings": False, "context": "general", "input_feeding": True,
     },
-    "lstm": {"cell": "lstm", "decoder_layers": 2, "residual": True, "conditional": True},
+    "lstm": {"cell": "lstm", "decoder_layers": 2, "residual": True, "attends": "between"},
 }  # fmt: skip
 TYPES = {
     torch.float32: onnx.TensorProto.FLOAT, torch.float16: onnx.TensorProto.FLOAT16, torch.int8: onnx.TensorProto.INT8,

@@ -117,4 +117,5 @@ def test_extreme_energies_stay_finite_and_masked() -> None:
 
 def test_every_attention_of_the_recipe_exists() -> None:
     """Whatever a recipe may name as its attention can be built."""
-    assert set(get_args(ModelConfig.model_fields["attention"].annotation)) == set(ATTENTIONS)
+    fixed = {"fixed-initial", "fixed-every-step"}
+    assert set(get_args(ModelConfig.model_fields["context"].annotation)) == set(ATTENTIONS) | fixed

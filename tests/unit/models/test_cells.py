@@ -63,7 +63,7 @@ def test_cells_agree_with_pytorch_forward_and_backward(kind: str) -> None:
 
     runs = [run(cell, ours, LENGTHS, reverse=bool(direction)) for direction, cell in enumerate(cells)]
     outputs = torch.cat([outputs for outputs, _ in runs], dim=-1)
-    final = torch.stack([final for _, final in runs])
+    final = torch.stack([final for _, (final, *_) in runs])
     packed, their_final = other(pack_padded_sequence(theirs, LENGTHS, batch_first=True, enforce_sorted=False))
     their_outputs, _ = pad_packed_sequence(packed, batch_first=True)
     their_final = their_final[0] if kind == "lstm" else their_final
@@ -109,7 +109,8 @@ def test_run_gradients_agree_with_finite_differences(kind: str, reverse: bool) -
     cell = _cell(kind).double()
     inputs = torch.randn(2, 3, INPUT, dtype=torch.float64, requires_grad=True)
     lengths = torch.tensor([3, 1])
-    assert torch.autograd.gradcheck(lambda x: run(cell, x, lengths, reverse), (inputs,))
+    assert torch.autograd.gradcheck(lambda x: run(cell, x, lengths, reverse)[0], (inputs,))
+    assert torch.autograd.gradcheck(lambda x: run(cell, x, lengths, reverse)[1], (inputs,))
 
 
 @every_cell
@@ -118,9 +119,9 @@ def test_padding_gives_zeros_and_the_final_state_of_the_sentence_alone(kind: str
     """Outputs beyond a length are exactly zero, and everything else is what the unpadded sentence gives."""
     cell = _cell(kind)
     inputs = torch.randn(len(LENGTHS), 7, INPUT) * 10
-    outputs, final = run(cell, inputs, LENGTHS, reverse)
+    outputs, (final, *_) = run(cell, inputs, LENGTHS, reverse)
     for row, length in enumerate(LENGTHS.tolist()):
-        alone, alone_final = run(cell, inputs[row : row + 1, :length], torch.tensor([length]), reverse)
+        alone, (alone_final, *_) = run(cell, inputs[row : row + 1, :length], torch.tensor([length]), reverse)
         assert not outputs[row, length:].any()
         torch.testing.assert_close(outputs[row, :length], alone[0])
         torch.testing.assert_close(final[row], alone_final[0])
@@ -139,7 +140,7 @@ def test_no_gradient_flows_from_padding(kind: str, reverse: bool) -> None:
     for filling in (0.0, 1e3):
         filled = inputs.masked_fill(padding[:, :, None], filling).requires_grad_()
         cell.zero_grad()
-        outputs, final = run(cell, filled, LENGTHS, reverse)
+        outputs, (final, *_) = run(cell, filled, LENGTHS, reverse)
         ((outputs * scale).sum() + final.square().sum()).backward()
         assert filled.grad is not None
         assert not filled.grad[padding].any()
@@ -154,7 +155,7 @@ def test_no_gradient_flows_from_padding(kind: str, reverse: bool) -> None:
 @both_directions
 def test_an_empty_sentence_stays_at_the_initial_state(kind: str, reverse: bool) -> None:
     """A sentence of length 0 (an empty slot) gives zeros, not an error."""
-    outputs, final = run(_cell(kind), torch.randn(2, 3, INPUT), torch.tensor([0, 3]), reverse)
+    outputs, (final, *_) = run(_cell(kind), torch.randn(2, 3, INPUT), torch.tensor([0, 3]), reverse)
     assert not outputs[0].any()
     assert not final[0].any()
     assert final[1].any()

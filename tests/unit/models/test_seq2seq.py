@@ -72,7 +72,7 @@ def test_shapes(choice: tuple[Any, ...]) -> None:
     memory, state = model.encode(source_ids, lengths)
     batch, width, hidden = len(LENGTHS), max(LENGTHS), config.decoder_hidden_size
     memory_size = config.encoder_hidden_size * (2 if config.bidirectional else 1)
-    assert memory.keys.shape == (batch, width, config.attention_size)
+    assert memory.tensors["keys"].shape == (batch, width, config.attention_size)
     assert memory.values.shape == (batch, width, memory_size)
     names = model.decoder.state_names
     assert len(set(names)) == len(names) == config.decoder_layers * (2 if config.cell == "lstm" else 1)
@@ -150,7 +150,7 @@ def test_encoder_equals_its_equations(choice: tuple[Any, ...]) -> None:
     config = _config(*choice)
     model = build(config)
     source_ids, lengths = _sources()
-    values, final = model.encoder(model.embed(model.source_embedding, source_ids), lengths)
+    values, ends = model.encoder(model.embed(model.source_embedding, source_ids), lengths)
     for row, length in enumerate(LENGTHS):
         words = list(model.source_embedding.weight[source_ids[row, :length]] * config.embedding_size**0.5)
         last: list[Tensor] = []
@@ -169,6 +169,7 @@ def test_encoder_equals_its_equations(choice: tuple[Any, ...]) -> None:
             adds = config.residual and len(words[0]) == len(outputs[0])
             words = [word + output for word, output in zip(words, outputs, strict=True)] if adds else outputs
         torch.testing.assert_close(values[row, :length], torch.stack(words), rtol=1e-5, atol=2e-6)
+        final = ends[-len(model.decoder.cell.state_names)]
         torch.testing.assert_close(final[row], torch.cat(last), rtol=1e-5, atol=2e-6)
 
 
@@ -186,7 +187,7 @@ def test_step_equals_its_equations(choice: tuple[Any, ...]) -> None:
 
     embedded = model.target_embedding.weight[words] * config.embedding_size**0.5
     bottom = state[:per_layer]
-    if config.conditional:
+    if config.attends == "between":
         bottom = decoder.cell.step(decoder.cell.project(embedded), bottom)
         context, weights = decoder.attention(bottom[0], memory)
         bottom = decoder.context_cell.step(decoder.context_cell.project(context), bottom)
@@ -277,7 +278,7 @@ def test_annotations_are_zero_beyond_the_length(residual: bool, layers: int) -> 
     """Whatever the padding's embedding is, annotations beyond the length are exactly zero, with residuals too."""
     torch.manual_seed(0)
     encoder = Encoder(model_config(embedding_size=10, encoder_layers=layers, residual=residual))
-    outputs, final = encoder(torch.randn(3, 6, 10), torch.tensor(LENGTHS))
+    outputs, (*_, final) = encoder(torch.randn(3, 6, 10), torch.tensor(LENGTHS))
     assert final.shape == (3, 10)
     for row, length in enumerate(LENGTHS):
         assert outputs[row, :length].all()
@@ -289,7 +290,7 @@ def test_bidirectional_final_state_has_read_the_whole_sentence_both_ways() -> No
     """The last states are those after the last word forwards and after the first word backwards."""
     torch.manual_seed(0)
     encoder = Encoder(model_config())
-    outputs, final = encoder(torch.randn(3, 6, 6), torch.tensor(LENGTHS))
+    outputs, (final,) = encoder(torch.randn(3, 6, 6), torch.tensor(LENGTHS))
     for row, length in enumerate(LENGTHS):
         torch.testing.assert_close(final[row], torch.cat([outputs[row, length - 1, :5], outputs[row, 0, 5:]]))
 
@@ -321,6 +322,7 @@ def test_memory_is_computed_once_and_not_changed_by_steps() -> None:
     """A step leaves memory and incoming state as they were, so that hypotheses can share them."""
     model = build()
     memory, state = model.encode(*_sources())
-    before = Memory(*(tensor.clone() for tensor in memory)), tuple(tensor.clone() for tensor in state)
+    kept = {name: tensor.clone() for name, tensor in memory.tensors.items()}
+    before = Memory(kept, memory.lengths.clone()), tuple(tensor.clone() for tensor in state)
     model.step(torch.full((len(LENGTHS), 1), BOS_ID), state, memory)
     torch.testing.assert_close((memory, state), before, rtol=0, atol=0)

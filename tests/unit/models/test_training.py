@@ -315,7 +315,7 @@ def test_the_plateau_schedule_halves_the_rate(data: Path, tmp_path: Path, monkey
 def test_gradients_are_clipped(data: Path, tmp_path: Path) -> None:
     """The gradient that an update uses has at most the norm clip_norm."""
     trainer = _start(recipe(training={"clip_norm": 0.01}), data, tmp_path / "run")
-    trainer.update(next(trainer._stream()))
+    trainer.update(next(trainer.batches()))
     norms = [parameter.grad.norm() for parameter in trainer.model.parameters() if parameter.grad is not None]
     assert torch.stack(norms).norm().item() == pytest.approx(0.01, rel=1e-3)
 
@@ -323,7 +323,7 @@ def test_gradients_are_clipped(data: Path, tmp_path: Path) -> None:
 def test_the_stream_deals_each_epoch_once(data: Path, tmp_path: Path) -> None:
     """Batches of an epoch come in the order of the corpus, and the next epoch follows."""
     trainer = _start(recipe(training={"max_updates": 1000}), data, tmp_path / "run")
-    stream = trainer._stream()
+    stream = trainer.batches()
     for epoch in (0, 1):
         for pairs in trainer.corpus.batches(1, epoch, 120):
             batch = next(stream)

@@ -1,0 +1,1 @@
+"""Programs whose models are imported, each in an environment of its own."""

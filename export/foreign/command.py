@@ -1,0 +1,61 @@
+"""python -m export import PROGRAM FILE MODEL_REPOSITORY/NAME: a checkpoint of another program as a bundle."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from export.exporter import Options, export
+from export.foreign import joeynmt, marian, opennmt
+from export.foreign.foreign import Foreign
+from export.origin import Origin
+from models.config import DataConfig
+
+PROGRAMS = ("opennmt", "joeynmt", "marian")
+
+
+def run(arguments: list[str]) -> Path:
+    """Import what the arguments name; returns the folder of the bundle.
+
+    Raises:
+        ExportError: the checkpoint or the vocabulary is refused, or the export is.
+    """
+    given = _parser().parse_args(arguments)
+    foreign = read(given.program, given.file, given.pieces or given.vocabulary)
+    golden = given.golden.read_text(encoding="utf-8").split("\n")
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer, model = foreign.build(given.vocabulary, Path(folder) / "vocabulary.model")
+        data = DataConfig.model_validate(
+            {
+                "source_language": given.languages[0],
+                "target_language": given.languages[1],
+                "train": [f"imported from {given.program}"],
+                "valid": ["none"],
+                "licence": given.licence,
+                "golden": [line.strip() for line in golden if line.strip()],
+            }
+        )
+        half, origin = given.weights == "fp16", Origin(tokenizer, model, data, ())
+        options = Options(given.file, given.target, half=half, precisions=tuple(given.precision))
+        return export(options, origin)
+
+
+def read(program: str, file: Path, pieces: Path) -> Foreign:
+    """Read a checkpoint of one of `PROGRAMS`; `pieces` is Marian's vocabulary."""
+    if program == "marian":
+        return marian.read(file, pieces)
+    return opennmt.read(file) if program == "opennmt" else joeynmt.read(file)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m export import", description="Import another program's model.")
+    parser.add_argument("program", choices=PROGRAMS)
+    parser.add_argument("file", type=Path, help="its checkpoint: .pt, .ckpt beside config.yaml, or .npz")
+    parser.add_argument("target", type=Path, metavar="MODEL_REPOSITORY/NAME", help="the version is a folder in it")
+    parser.add_argument("--vocabulary", type=Path, required=True, metavar="FILE", help="its SentencePiece model")
+    parser.add_argument("--pieces", type=Path, metavar="FILE.txt", help="Marian's vocabulary, if it is another file")
+    parser.add_argument("--languages", nargs=2, required=True, metavar=("SOURCE", "TARGET"), help="such as en de")
+    parser.add_argument("--golden", type=Path, required=True, metavar="FILE", help="source sentences, one a line")
+    parser.add_argument("--licence", default="", help="of the model")
+    parser.add_argument("--weights", choices=("fp16", "fp32"), default="fp32", help="stored as (%(default)s)")
+    parser.add_argument("--precision", choices=("fp32", "int8"), nargs="+", default=["fp32"], help="of the products")
+    return parser

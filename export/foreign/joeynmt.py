@@ -1,0 +1,118 @@
+"""JoeyNMT: NAME.ckpt with a recurrent encoder and decoder, beside it config.yaml and the vocabularies."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from export.foreign.foreign import (
+    Foreign,
+    ImportRefused,
+    decoder_cells,
+    require,
+    taken,
+    torch_cell,
+    torch_encoder,
+)
+from models.config import ModelConfig
+
+ENCODER: dict[str, tuple[Any, ...]] = {"type": ("recurrent",), "rnn_type": ("gru", "lstm"), "activation": ("tanh",)}
+DECODER: dict[str, tuple[Any, ...]] = {
+    "type": ("recurrent",),
+    "rnn_type": ("gru", "lstm"),
+    "attention": ("bahdanau", "luong"),
+    "init_hidden": ("bridge", "zero"),
+}
+
+
+def read(path: Path) -> Foreign:
+    """Read a checkpoint and what JoeyNMT wrote beside it, without running what a pickle could hold.
+
+    Raises:
+        ImportRefused: it is none, or has an option that is not covered; names it.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
+        options = yaml.safe_load((path.parent / "config.yaml").read_text(encoding="utf-8"))["model"]
+        encoder, decoder = options["encoder"], options["decoder"]
+        source, target = (_vocabulary(path.parent / f"{side}_vocab.txt") for side in ("src", "trg"))
+    except (OSError, pickle.UnpicklingError, yaml.YAMLError, RuntimeError, KeyError, TypeError, EOFError) as error:
+        why = str(error).partition("\n")[0]
+        raise ImportRefused(f"{path} is no checkpoint of JoeyNMT with config.yaml and vocabularies: {why}") from error
+    require("JoeyNMT's encoder", encoder, ENCODER)
+    require("JoeyNMT's decoder", decoder, DECODER)
+    if encoder.get("rnn_type", "gru") != decoder.get("rnn_type", "gru"):
+        raise ImportRefused("JoeyNMT's rnn_type must be the same in encoder and decoder")
+    embeddings = [taken(state, f"{side}_embed.lut.weight") for side in ("src", "trg")]
+    if embeddings[0].shape[1] != embeddings[1].shape[1]:
+        raise ImportRefused("JoeyNMT's embedding_dim must be the same in encoder and decoder")
+    size = embeddings[0].shape[1]
+    scaled = [bool(part.get("embeddings", {}).get("scale", False)) for part in (encoder, decoder)]
+    config = _config(encoder, decoder, size)
+    kind, hidden = config.cell, config.decoder_hidden_size
+    cells = [torch_cell(kind, state, f"decoder.rnn.*_l{layer}") for layer in range(config.decoder_layers)]
+    weights = torch_encoder(kind, state, config.encoder_layers, config.bidirectional) | decoder_cells(cells, size)
+    joined = taken(state, "decoder.att_vector_layer.weight")  # reads [h; c]
+    weights["decoder.readout_state.weight"], weights["decoder.readout_context.weight"] = (
+        joined[:, :hidden],
+        joined[:, hidden:],
+    )
+    weights["decoder.readout_state.bias"] = taken(state, "decoder.att_vector_layer.bias")
+    weights["decoder.attention.key.weight"] = taken(state, "decoder.attention.key_layer.weight")
+    if config.context == "additive":
+        weights["decoder.attention.key.bias"] = torch.zeros(hidden)
+        weights["decoder.attention.query.weight"] = taken(state, "decoder.attention.query_layer.weight")
+        weights["decoder.attention.energy.weight"] = taken(state, "decoder.attention.energy_layer.weight")
+    weights |= _bridge(state, config, decoder.get("init_hidden", "bridge"))
+    output = taken(state, "decoder.output_layer.weight")
+    return Foreign(
+        config=config,
+        weights=weights,
+        source=source,
+        target=target,
+        source_embedding=embeddings[0] * (size**0.5 if scaled[0] else 1),
+        target_embedding=embeddings[1] * (size**0.5 if scaled[1] else 1),
+        output=output,
+        output_bias=torch.zeros(len(output)),
+        special={"<unk>": "<unk>", "<s>": "<s>", "</s>": "</s>"},
+    )
+
+
+def _bridge(state: dict[str, Any], config: ModelConfig, kind: str) -> dict[str, torch.Tensor]:
+    """Give every state of every layer the same start, as JoeyNMT does."""
+    memory = config.encoder_hidden_size * (2 if config.bidirectional else 1)
+    weight, bias = torch.zeros(config.decoder_hidden_size, memory), torch.zeros(config.decoder_hidden_size)
+    if kind == "bridge":
+        weight, bias = (taken(state, f"decoder.bridge_layer.{part}") for part in ("weight", "bias"))
+    count = config.decoder_layers * (2 if config.cell == "lstm" else 1)
+    return {"decoder.bridge.weight": weight.repeat(count, 1), "decoder.bridge.bias": bias.repeat(count)}
+
+
+def _config(encoder: dict[str, Any], decoder: dict[str, Any], size: int) -> ModelConfig:
+    hidden = decoder["hidden_size"]
+    return ModelConfig.model_validate(
+        {
+            "cell": encoder.get("rnn_type", "gru"),
+            "embedding_size": size,
+            "encoder_hidden_size": encoder["hidden_size"],
+            "encoder_layers": encoder.get("num_layers", 1),
+            "bidirectional": encoder.get("bidirectional", True),
+            "decoder_hidden_size": hidden,
+            "decoder_layers": decoder.get("num_layers", 1),
+            "context": {"bahdanau": "additive", "luong": "general"}[decoder.get("attention", "bahdanau")],
+            "attends": "after",
+            "attention_size": hidden,
+            "input_feeding": decoder.get("input_feeding", True),
+            "readout_size": hidden,
+            "readout_word": False,
+            "tie_embeddings": False,
+            "tie_output": False,
+            "source_end": True,
+        }
+    )
+
+
+def _vocabulary(path: Path) -> dict[str, int]:
+    return {piece: number for number, piece in enumerate(path.read_text(encoding="utf-8").splitlines())}

@@ -1,0 +1,105 @@
+"""OpenNMT-py: NAME_step_N.pt with a recurrent encoder and decoder, of version 3."""
+
+import argparse
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from export.foreign.foreign import (
+    Foreign,
+    ImportRefused,
+    decoder_cells,
+    require,
+    taken,
+    torch_cell,
+    torch_encoder,
+)
+from models.config import ModelConfig
+
+EMBEDDING = "embeddings.make_embedding.emb_luts.0.weight"
+COVERED: dict[str, tuple[Any, ...]] = {
+    "model_task": ("seq2seq",),
+    "encoder_type": ("rnn", "brnn"),
+    "decoder_type": ("rnn",),
+    "rnn_type": ("LSTM", "GRU"),
+    "bridge": (False,),
+    "global_attention": ("general", "dot"),
+    "global_attention_function": ("softmax",),
+    "generator_function": ("softmax",),
+    "copy_attn": (False,),
+    "coverage_attn": (False,),
+    "context_gate": (None,),
+    "position_encoding": (False,),
+}
+
+
+def read(path: Path) -> Foreign:
+    """Read a checkpoint, without running what a pickle could hold.
+
+    Raises:
+        ImportRefused: it is none, or has an option that is not covered; names it.
+    """
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        options, state, output = vars(checkpoint["opt"]), checkpoint["model"], checkpoint["generator"]
+        vocabularies = checkpoint["vocab"]
+        sides = [{str(piece): i for i, piece in enumerate(vocabularies[side])} for side in ("src", "tgt")]
+    except (OSError, pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError) as error:
+        raise ImportRefused(f"{path} is no checkpoint of OpenNMT-py 3: {str(error).partition(chr(10))[0]}") from error
+    require("OpenNMT-py", options, COVERED)
+    config = _config(options, state)
+    kind = config.cell
+    feeding = config.input_feeding
+    pattern = "decoder.rnn.layers.{}.*" if feeding else "decoder.rnn.*_l{}"
+    cells = [torch_cell(kind, state, pattern.format(layer)) for layer in range(config.decoder_layers)]
+    weights = torch_encoder(kind, state, config.encoder_layers, config.bidirectional)
+    weights |= decoder_cells(cells, config.embedding_size)
+    joined = taken(state, "decoder.attn.linear_out.weight")  # reads [c; h]
+    size = config.decoder_hidden_size
+    weights["decoder.readout_context.weight"], weights["decoder.readout_state.weight"] = joined.split(size, 1)
+    weights["decoder.readout_state.bias"] = torch.zeros(size)
+    if config.context == "general":
+        # (W h) . m is h . (W' m), and W' m is a key.
+        weights["decoder.attention.key.weight"] = taken(state, "decoder.attn.linear_in.weight").t()
+    return Foreign(
+        config=config,
+        weights=weights,
+        source=sides[0],
+        target=sides[1],
+        source_embedding=taken(state, f"encoder.{EMBEDDING}"),
+        target_embedding=taken(state, f"decoder.{EMBEDDING}"),
+        output=taken(output, "weight"),
+        output_bias=taken(output, "bias"),
+        special={"<unk>": "<unk>", "<s>": str(vocabularies.get("decoder_start_token", "<s>")), "</s>": "</s>"},
+    )
+
+
+def _config(options: dict[str, Any], state: dict[str, Any]) -> ModelConfig:
+    sizes = [taken(state, f"{side}.{EMBEDDING}").shape[1] for side in ("encoder", "decoder")]
+    if sizes[0] != sizes[1]:
+        raise ImportRefused(f"OpenNMT-py's src_word_vec_size {sizes[0]} and tgt_word_vec_size {sizes[1]} must be equal")
+    size = int(options["dec_hid_size"])
+    if options["enc_hid_size"] != size or options["enc_layers"] != options["dec_layers"]:
+        raise ImportRefused("OpenNMT-py's encoder and decoder must have as many layers, of the same size")
+    both = options["encoder_type"] == "brnn"
+    return ModelConfig.model_validate(
+        {
+            "cell": options["rnn_type"].lower(),
+            "embedding_size": sizes[0],
+            "encoder_hidden_size": size // (1 + both),
+            "encoder_layers": options["enc_layers"],
+            "bidirectional": both,
+            "decoder_hidden_size": size,
+            "decoder_layers": options["dec_layers"],
+            "context": options["global_attention"],
+            "input_feeding": bool(options.get("input_feed", 1)),
+            "bridge": "copy",
+            "readout_size": size,
+            "readout_word": False,
+            "tie_embeddings": False,
+            "tie_output": False,
+        }
+    )
