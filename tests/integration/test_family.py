@@ -7,7 +7,7 @@ import pytest
 
 from tests.server_process import ServerProcess
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
 from seq2serve import Client
 from service.bundle import FP32, read_bundle
@@ -22,6 +22,8 @@ SERVED = ("lstm-fixed-initial", "gru-fixed-every-step", "rnn-dot", "lstm-general
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Export the members into one repository."""
+    import torch
+
     torch.set_num_threads(1)  # models are too small to share
     folder = tmp_path_factory.mktemp("family")
     for name in SERVED:
