@@ -70,7 +70,8 @@ def check_served(client: Client, bundle: Path) -> None:
     beams = [client.translate(source, model=name, beam_size=3, num_hypotheses=3) for source in SOURCES]
     assert all(len(result.hypotheses) == 3 for result in beams), name
     if model.config.has_attention:
-        aligned = client.translate(SOURCES[0], model=name, alignment="soft_sparse")
+        said = next(source for source, text in zip(SOURCES, found, strict=True) if text)
+        aligned = client.translate(said, model=name, alignment="soft_sparse")
         assert aligned.hypotheses[0].alignment, name
         return
     with pytest.raises(UnsupportedOption, match="has no attention"):

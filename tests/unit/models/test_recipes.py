@@ -90,7 +90,7 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
     ("name", "value"),
     [
         ("model.cell", '"transformer"'),
-        ("model.attention", '"dot-product"'),
+        ("model.context", '"dot-product"'),
         ("model.embedding_size", "0"),
         ("model.encoder_hidden_size", "-5"),
         ("model.decoder_hidden_size", "1.5"),
