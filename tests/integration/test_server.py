@@ -353,7 +353,7 @@ def test_what_outlives_the_grace_is_told_to_go_elsewhere() -> None:
             server.process.send_signal(signal.SIGTERM)
             return await asyncio.gather(*calls, return_exceptions=True)
 
-    with ServerProcess("--slots", "1", "--drain-grace", "0") as server:
+    with ServerProcess("--slots", "1", "--drain-grace", "0", "--default-deadline", "600") as server:
         results = asyncio.run(crowd(server))
         failed = [error for error in results if isinstance(error, grpc.aio.AioRpcError)]
         assert {error.code() for error in failed} == {grpc.StatusCode.UNAVAILABLE}
