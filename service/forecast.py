@@ -8,7 +8,7 @@ from service.request import Request
 
 # Of the time in line: some steps take longer than the last ones did. A line that is shorter for it costs nothing, as
 # long as somebody waits. A request's own steps have a margin in their number.
-MARGIN = 1.25
+MARGIN = 1.5
 
 
 class Forecast:
