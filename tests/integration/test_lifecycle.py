@@ -23,6 +23,7 @@ from tests.integration.conftest import scrape
 from tests.server_process import ROOT, ServerProcess
 
 Alias, Stub = model_pb2.ModelAlias, admin_pb2_grpc.AdminServiceStub
+TEXT = "The bakery on the corner opens at six in the morning, and it closes when all the bread is sold."
 OUTCOMES = ("same", "different", "failed", "skipped")
 AVAILABLE, END = model_pb2.MODEL_STATE_AVAILABLE, model_pb2.MODEL_STATE_END
 
@@ -235,6 +236,20 @@ def test_a_candidate_is_compared_with_what_was_answered(repository: Path) -> Non
         assert refusal(lambda: shadow(3))[1] == "version_not_found"
         assert refusal(lambda: shadow(2, 1.5))[1] == "invalid_option"
         assert refusal(lambda: shadow(2, float("nan")))[1] == "invalid_option"
+
+
+def test_versions_share_the_cores(repository: Path) -> None:
+    """A version that is flooded does not take the time of another: who asks that one is answered meanwhile."""
+    put(repository, 2)
+    with ServerProcess("--model-repository", str(repository)) as server, Client(server.address, timeout=300) as client:
+        done: list[None] = []
+        flood = [client.submit(f"{TEXT} {number}", model="en-de:1", beam_size=8) for number in range(120)]
+        for one in flood:
+            one.add_done_callback(lambda: done.append(None))
+        for number in range(10):
+            assert client.translate(f"{TEXT} {number}", model="en-de:2").model.version == 2
+        assert len(done) < len(flood) / 2
+        assert {one.result().model.version for one in flood} == {1}
 
 
 def test_administration_is_not_on_the_data_port(repository: Path) -> None:
