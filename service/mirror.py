@@ -52,12 +52,12 @@ class Mirror:
         if len(self._tasks) >= AT_A_TIME:
             self._count(candidate.name, candidate.version, "skipped")
             return
+        candidate.readers += 1  # so that it stays until that has ended
         task = asyncio.create_task(self._compare(candidate, translation.message, text))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _compare(self, candidate: Model, message: Message, text: str) -> None:
-        candidate.readers += 1  # so that it stays until this has ended
         try:
             outcome = "same" if await self._translate(candidate, message) == text else "different"
         except (QueueFull, DeadlineUnmeetable):

@@ -115,7 +115,7 @@ class Server:
                 self._catch_signals(loop)
                 await self._health.set(True)
                 await self._listen(server)
-                gc.freeze()  # what was loaded stays: to look through it for garbage would stop everything for 0.1 s
+                gc.freeze()  # what was loaded stays: to look through it for garbage would stop everything
                 self._announce(time.monotonic() - started)
                 following = loop.create_task(self._follow())
                 status = await self._watch(metrics)

@@ -74,7 +74,8 @@ class Shard:
     def _leave(self, plan: Plan) -> None:
         for request in plan.released:
             assert request.lane is not None
-            if search := self._searches.get(request.lane):
+            search = self._searches.get(request.lane)
+            if search and request.row < search.rows:  # else it was cancelled before it was there
                 self.stats.wasted_steps += search.width * search.steps(request)
         for compaction in plan.compactions:
             if search := self._searches.get(compaction.lane):  # none where no request was ever admitted

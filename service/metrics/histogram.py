@@ -1,6 +1,6 @@
 """Histograms that cost the event loop little: plain numbers, which become metrics at a scrape.
 
-The client library's take a lock and go through all bounds at each observation, 1.3 us against 0.3 (measured), and there
+The client library's take a lock and go through all bounds at each observation, and there
 are a dozen for each text. One thread observes, the event loop's; any may read.
 """
 

@@ -1,5 +1,6 @@
 """What all ways of searching share: a lane's requests, their hypotheses, and what narrows the next step."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class Symbols:
     eos: int
 
 
-class Search(Rows):
+class Search(Rows, ABC):
     """Choose what the rows of one lane say next; a subclass is one way to do so."""
 
     def __init__(self, symbols: Symbols, width: int, longest: int, constrained: bool) -> None:
@@ -124,20 +125,20 @@ class Search(Rows):
             self._hypotheses.trace(numpy.flatnonzero(self._traced[: self.rows]), step.alignment)
         return self._select(step)
 
-    def _select(self, step: Step) -> NDArray[numpy.intp]:
-        raise NotImplementedError
+    @abstractmethod
+    def _select(self, step: Step) -> NDArray[numpy.intp]: ...
 
+    @abstractmethod
     def result(self, request: Request) -> list[Hypothesis]:
         """Return the hypotheses of a row that has ended, best first."""
-        raise NotImplementedError
 
     def steps(self, request: Request) -> int:
         """Return how many steps a row has taken part in."""
         return int(self._hypotheses.length[request.row])
 
+    @abstractmethod
     def certain(self, request: Request) -> Certain:
         """Return the pieces with which the best hypothesis of a row is sure to begin."""
-        raise NotImplementedError
 
     def _candidates(self, step: Step, count: int) -> Candidates:
         """Narrow a step to at least `count` candidates."""
