@@ -52,7 +52,6 @@ class OnnxRunner:
             StartupError: a graph does not load, does not fit the manifest, or does not run on the device.
         """
         manifest = bundle.manifest
-        self._bundle = bundle
         each = max(1, threads // shards)
         roles = [role for role in ("step", "step_full", "step_greedy") if manifest.has(role, precision)]
         graphs = {role: manifest.graph(role, precision) for role in ("encoder", *roles)}
@@ -69,7 +68,8 @@ class OnnxRunner:
         except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
             raise BundleError(bundle.file(manifest.graph("tables").file), f"makes no tables: {error}") from error
         self._tables = {
-            role: {t.name: tables[t.name] for t in graph.inputs if t.name in tables} for role, graph in graphs.items()
+            role: {t.name: tables[t.name].astype(t.type, copy=False) for t in graph.inputs if t.name in tables}
+            for role, graph in graphs.items()
         }
         self.provider = self._steps["step"].get_providers()[0]
         sessions = [] if device.kind == "cpu" else [self._encoder, *self._steps.values()]
@@ -77,6 +77,8 @@ class OnnxRunner:
         self._pad = manifest.special_ids.pad
         self._memory_names = [tensor.name for tensor in manifest.memory]
         self._state_names = [tensor.name for tensor in manifest.state]
+        read = {tensor.name: tensor for tensor in graphs["step"].inputs}  # in the types of this precision
+        self._memory, self._state = [[read[n] for n in names] for names in (self._memory_names, self._state_names)]
         following = [f"next_{name}" for name in self._state_names]
         self._outputs = {
             "step": [*following, "candidate_log_probabilities", "candidate_ids"],
@@ -104,7 +106,7 @@ class OnnxRunner:
     def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
         """Append the chosen rows of an encoder batch to a lane."""
         if lane not in self._lanes:
-            self._lanes[lane] = Slots(self._bundle, lane)
+            self._lanes[lane] = Slots(self._memory, self._state, lane.width)
         self._lanes[lane].admit(encoded, chosen)
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
