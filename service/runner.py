@@ -10,13 +10,19 @@ from numpy.typing import NDArray
 from service.bundle import Bundle, Manifest
 from service.errors import BundleError
 from service.request import Arrays, Encoded, Lane
-from service.search.candidates import Step
+from service.search.candidates import Choice, Step
 from service.session import Device, cpu_nodes, open_session
-from service.slots import ALIGNMENT, Ids, Slots
+from service.slots import ALIGNMENT, Slots
 
 
 class Runner(Protocol):
     """Compute for one model; rows of a lane are numbered from 0 without gaps."""
+
+    ahead: int  # most steps that it takes at a time
+
+    def begin(self) -> None:
+        """Get ready in a thread that is going to step."""
+        ...
 
     def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
         """Encode sources (S_i,) in one batch."""
@@ -34,16 +40,15 @@ class Runner(Protocol):
         """Give back the memory of an empty lane."""
         ...
 
-    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
-        """Advance all rows of a lane by one piece, given the last one of each hypothesis (B, W).
-
-        Hypotheses continue those that `parents` (B, W) names; none: themselves.
-        """
+    def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> Sequence[Step]:
+        """Advance all rows of a lane by one piece, or by up to `ahead`, each chosen by the runner but the first."""
         ...
 
 
 class OnnxRunner:
     """Run a bundle's graphs with ONNX Runtime; arrays live in the host's memory."""
+
+    ahead = 1
 
     def __init__(self, bundle: Bundle, precision: str, device: Device, threads: int, shards: int = 1) -> None:
         """Load all graphs of a precision that the bundle has, to be run by a number of shards that share the threads.
@@ -87,6 +92,9 @@ class OnnxRunner:
         }
         self._lanes: dict[Lane, Slots] = {}
 
+    def begin(self) -> None:
+        """Do nothing: any thread may run the sessions."""
+
     def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
         """Encode sources (S_i,) in one batch, padded to a multiple of 8."""
         lengths = numpy.array([len(source) for source in sources], numpy.int64)
@@ -118,23 +126,23 @@ class OnnxRunner:
         """Give back the memory of an empty lane."""
         self._lanes.pop(lane, None)
 
-    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
-        """Advance all rows of a lane; the new states stay as they come.
+    def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> Sequence[Step]:
+        """Advance all rows of a lane by one piece; the new states stay as they come.
 
         That takes one ONNX Runtime call, and one more where rows of several hypotheses begin.
         """
         slots, role = self._lanes[lane], self._roles.get(lane.graph, lane.graph)
         names = [*self._outputs[role], "alignment"] if alignment else self._outputs[role]
         session = (self._wide_steps if self._is_alone(lane.shard) else self._steps)[role]
-        feeds = slots.feeds(previous_ids, parents)
+        feeds = slots.feeds(choice.ids, choice.parents)
         found = slots.whole(
             [dict(zip(names, session.run(names, feed | self._tables[role]), strict=True)) for feed in feeds]
         )
         slots.follow({name: found[f"next_{name}"] for name in self._state_names})
         weights = found.get("alignment")  # not asked for, they are never copied out
         if role == "step":
-            return Step(found["candidate_log_probabilities"], found["candidate_ids"], weights)
-        return Step(found["logits" if role == "step_greedy" else "log_probabilities"], None, weights)
+            return [Step(found["candidate_log_probabilities"], found["candidate_ids"], weights)]
+        return [Step(found["logits" if role == "step_greedy" else "log_probabilities"], None, weights)]
 
     def _is_alone(self, shard: int) -> bool:
         """Tell whether no other shard has rows."""
