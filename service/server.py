@@ -29,17 +29,17 @@ from service.health import Health
 from service.kserve import servicer as kserve
 from service.kserve.stubs import inference_pb2_grpc
 from service.lifecycle import Lifecycle
-from service.limits import EdgeLimits
+from service.limits import EdgeLimits, EngineLimits
 from service.metrics.edge import Measured, Metrics
 from service.metrics.engine import EngineCollector
 from service.metrics.models import ModelCollector
 from service.metrics.process import register_process
 from service.mirror import Mirror
-from service.model import EngineLimits, Model
+from service.model import Model
+from service.provider import choose_device
 from service.registry import Registry
 from service.repository import Repository
 from service.servicer import ModelServicer, TranslationServicer
-from service.session import choose_device
 from service.settings import Settings
 from service.shares import Shares
 from service.tokens import open_gate
@@ -95,7 +95,8 @@ class Server:
             if device.note:
                 log.info("running on the CPU: %s", device.note)
             delivery = Delivery(loop, settings.default_deadline)
-            limits = EngineLimits(settings.slots, settings.queue_limit, settings.queue_tokens, settings.max_beam_size)
+            limits = EngineLimits.of(settings, device)
+            self._slots = limits.slots
             threads = settings.threads or available_cpus()
 
             def make(bundle: Bundle) -> Model:
@@ -145,7 +146,7 @@ class Server:
             settings.max_batch_items,
             settings.max_glossary_terms,
             # Twice the slots keep them full on their own; half of the line is left to others.
-            max(1, min(2 * settings.slots, settings.queue_limit // 2)),
+            max(1, min(2 * self._slots, settings.queue_limit // 2)),
         )
         shares = Shares(settings.client_tokens_per_second)
         cache = Cache(delivery, settings.cache_entries, metrics.cache_asked) if settings.cache_entries else None
