@@ -201,6 +201,7 @@ class Manifest(_Part):
                     names -= {tensor.name for tensor in self.tables}  # whichever it reads
                 if names != wanted:
                     raise ValueError(f"graph {graph.name!r} has {kind} {sorted(names)}, {sorted(wanted)} expected")
+            self._check_sizes(graph)
             self._check_choices(graph)
         return self
 
@@ -220,6 +221,16 @@ class Manifest(_Part):
             if min(ids) < 0 or max(ids) >= self.vocabulary.size:
                 raise ValueError(
                     f"golden sentence {quoted(golden.source)} has pieces that the vocabulary does not have"
+                )
+
+    def _check_sizes(self, graph: Graph) -> None:
+        """See that what passes from graph to graph is as wide in each of them."""
+        sizes = {tensor.name: tensor.features for tensor in (*self.state, *self.memory)}
+        for tensor in (*graph.inputs, *graph.outputs):
+            expected = sizes.get(tensor.name.removeprefix("next_"), tensor.features)
+            if tensor.features != expected:
+                raise ValueError(
+                    f"graph {graph.name!r}: {tensor.name} has shape {tensor.shape}, the manifest says {expected}"
                 )
 
     def _check_choices(self, graph: Graph) -> None:

@@ -47,6 +47,8 @@ class Engine:
             for number in range(scheduler.shards)
         ]
         self._emit = emit
+        self._unready: Exception | None = None
+        self._begun = [threading.Event() for _ in self._shards]
         self._threads = [
             threading.Thread(target=self._run, args=(shard,), name=f"engine-{shard.number}", daemon=True)
             for shard in self._shards
@@ -63,9 +65,14 @@ class Engine:
         return reduce(add, (shard.stats for shard in self._shards))
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads, and wait until each is ready to step; raises what kept one from it."""
         for thread in self._threads:
             thread.start()
+        for begun in self._begun:
+            begun.wait()
+        if self._unready:
+            self.close()
+            raise self._unready
 
     def submit(self, request: Request) -> None:
         """Hand a request over; it is emitted when it has ended.
@@ -108,6 +115,13 @@ class Engine:
 
     def _run(self, shard: Shard) -> None:
         give_way()  # the edge needs little time, but at once: who must be refused should hear of it
+        try:
+            shard.begin()
+        except Exception as error:
+            self._unready = error
+            return
+        finally:
+            self._begun[shard.number].set()
         try:
             while self._wait(shard):
                 shard.step()

@@ -3,9 +3,9 @@
 import enum
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy
 from numpy.typing import NDArray
@@ -15,15 +15,15 @@ from service.options import SearchOptions
 from service.search.hypothesis import NOTHING, Certain, FinishReason, Hypothesis
 
 Kind = Literal["greedy", "beam", "independent"]
-Arrays = dict[str, NDArray[numpy.float32]]
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Hold what the encoder made of a batch."""
+    """Hold what the encoder made of a batch, by name, wherever its runner keeps such tensors."""
 
-    state: Arrays  # (B, *)
-    memory: Arrays  # (B, S, *)
+    state: Mapping[str, Any]  # (B, *)
+    memory: Mapping[str, Any]  # (B, S, *), or (B, *)
     lengths: NDArray[numpy.int64]  # (B,)
 
 

@@ -10,13 +10,19 @@ from numpy.typing import NDArray
 from service.bundle import Bundle, Manifest
 from service.errors import BundleError
 from service.request import Arrays, Encoded, Lane
-from service.search.candidates import Step
+from service.search.candidates import Choice, Step
 from service.session import Device, cpu_nodes, open_session
-from service.slots import ALIGNMENT, Ids, Slots
+from service.slots import ALIGNMENT, Slots
 
 
 class Runner(Protocol):
     """Compute for one model; rows of a lane are numbered from 0 without gaps."""
+
+    ahead: int  # most steps that it takes at a time
+
+    def begin(self) -> None:
+        """Get ready in a thread that is going to step."""
+        ...
 
     def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
         """Encode sources (S_i,) in one batch."""
@@ -34,16 +40,15 @@ class Runner(Protocol):
         """Give back the memory of an empty lane."""
         ...
 
-    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
-        """Advance all rows of a lane by one piece, given the last one of each hypothesis (B, W).
-
-        Hypotheses continue those that `parents` (B, W) names; none: themselves.
-        """
+    def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> Sequence[Step]:
+        """Advance all rows of a lane by one piece, or by up to `ahead`, each chosen by the runner but the first."""
         ...
 
 
 class OnnxRunner:
     """Run a bundle's graphs with ONNX Runtime; arrays live in the host's memory."""
+
+    ahead = 1
 
     def __init__(self, bundle: Bundle, precision: str, device: Device, threads: int, shards: int = 1) -> None:
         """Load all graphs of a precision that the bundle has, to be run by a number of shards that share the threads.
@@ -52,7 +57,6 @@ class OnnxRunner:
             StartupError: a graph does not load, does not fit the manifest, or does not run on the device.
         """
         manifest = bundle.manifest
-        self._bundle = bundle
         each = max(1, threads // shards)
         roles = [role for role in ("step", "step_full", "step_greedy") if manifest.has(role, precision)]
         graphs = {role: manifest.graph(role, precision) for role in ("encoder", *roles)}
@@ -69,7 +73,8 @@ class OnnxRunner:
         except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
             raise BundleError(bundle.file(manifest.graph("tables").file), f"makes no tables: {error}") from error
         self._tables = {
-            role: {t.name: tables[t.name] for t in graph.inputs if t.name in tables} for role, graph in graphs.items()
+            role: {t.name: tables[t.name].astype(t.type, copy=False) for t in graph.inputs if t.name in tables}
+            for role, graph in graphs.items()
         }
         self.provider = self._steps["step"].get_providers()[0]
         sessions = [] if device.kind == "cpu" else [self._encoder, *self._steps.values()]
@@ -77,6 +82,8 @@ class OnnxRunner:
         self._pad = manifest.special_ids.pad
         self._memory_names = [tensor.name for tensor in manifest.memory]
         self._state_names = [tensor.name for tensor in manifest.state]
+        read = {tensor.name: tensor for tensor in graphs["step"].inputs}  # in the types of this precision
+        self._memory, self._state = [[read[n] for n in names] for names in (self._memory_names, self._state_names)]
         following = [f"next_{name}" for name in self._state_names]
         self._outputs = {
             "step": [*following, "candidate_log_probabilities", "candidate_ids"],
@@ -84,6 +91,9 @@ class OnnxRunner:
             "step_greedy": [*following, "logits"],
         }
         self._lanes: dict[Lane, Slots] = {}
+
+    def begin(self) -> None:
+        """Do nothing: any thread may run the sessions."""
 
     def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
         """Encode sources (S_i,) in one batch, padded to a multiple of 8."""
@@ -104,7 +114,7 @@ class OnnxRunner:
     def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
         """Append the chosen rows of an encoder batch to a lane."""
         if lane not in self._lanes:
-            self._lanes[lane] = Slots(self._bundle, lane)
+            self._lanes[lane] = Slots(self._memory, self._state, lane.width)
         self._lanes[lane].admit(encoded, chosen)
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
@@ -116,23 +126,23 @@ class OnnxRunner:
         """Give back the memory of an empty lane."""
         self._lanes.pop(lane, None)
 
-    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
-        """Advance all rows of a lane; the new states stay as they come.
+    def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> Sequence[Step]:
+        """Advance all rows of a lane by one piece; the new states stay as they come.
 
         That takes one ONNX Runtime call, and one more where rows of several hypotheses begin.
         """
         slots, role = self._lanes[lane], self._roles.get(lane.graph, lane.graph)
         names = [*self._outputs[role], "alignment"] if alignment else self._outputs[role]
         session = (self._wide_steps if self._is_alone(lane.shard) else self._steps)[role]
-        feeds = slots.feeds(previous_ids, parents)
+        feeds = slots.feeds(choice.ids, choice.parents)
         found = slots.whole(
             [dict(zip(names, session.run(names, feed | self._tables[role]), strict=True)) for feed in feeds]
         )
         slots.follow({name: found[f"next_{name}"] for name in self._state_names})
         weights = found.get("alignment")  # not asked for, they are never copied out
         if role == "step":
-            return Step(found["candidate_log_probabilities"], found["candidate_ids"], weights)
-        return Step(found["logits" if role == "step_greedy" else "log_probabilities"], None, weights)
+            return [Step(found["candidate_log_probabilities"], found["candidate_ids"], weights)]
+        return [Step(found["logits" if role == "step_greedy" else "log_probabilities"], None, weights)]
 
     def _is_alone(self, shard: int) -> bool:
         """Tell whether no other shard has rows."""

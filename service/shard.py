@@ -41,6 +41,10 @@ class Shard:
         self._resting: dict[Lane, None] = {}  # lanes without rows, the longest empty first
         self._lane_rows: dict[Lane, int] = {}  # row steps of a lane so far, for each request's mean batch size
 
+    def begin(self) -> None:
+        """Get ready in the thread that is going to step."""
+        self._runner.begin()
+
     def step(self) -> None:
         """Let requests join and leave, then advance every lane by one piece."""
         clock = _Clock(self.stats.phase_seconds)
@@ -163,14 +167,22 @@ class Shard:
         self.stats.encode_padding_tokens += max(lengths) * len(lengths) - sum(lengths)
 
     def _advance(self, lane: Lane, search: Search, clock: "_Clock") -> list[Request]:
-        """Advance one lane by one piece; returns the requests that ended, or of which more is certain."""
+        """Advance one lane by a step of the runner; returns the requests that ended, or of which more is certain."""
+        news: list[Request] = []
+        # Nobody who waits for a slot is kept from it by steps that are taken ahead.
+        ahead = 1 if self._runner.ahead == 1 or self._scheduler.waiting else search.ahead(self._runner.ahead)
         try:
-            step = self._runner.step(lane, search.previous_ids, search.parents, search.wants_alignment)
-            self.stats.step_seconds.observe(clock.lap("run"))
-            self.stats.decode_rows.observe(search.rows * search.width)
-            self._lane_rows[lane] += search.rows * search.width
-            ended = search.select(step).tolist()
-            news = self._collect(lane, search, ended) if ended else []
+            steps = self._runner.step(lane, search.choice, search.wants_alignment, ahead)
+            seconds = clock.lap("run") / len(steps)
+            for left, step in zip(reversed(range(len(steps))), steps, strict=True):
+                self.stats.step_seconds.observe(seconds)
+                self.stats.decode_rows.observe(search.rows * search.width)
+                self._lane_rows[lane] += search.rows * search.width
+                ended = search.select(step).tolist()
+                if ended:
+                    finished = self._collect(lane, search, ended)
+                    self.stats.wasted_steps += left * search.width * len(finished)
+                    news += finished
             news += self._report(search)
         except Exception:
             log.exception("a step of %d rows failed in %s", search.rows, lane)

@@ -6,11 +6,10 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from service.bundle import Bundle
-from service.request import Arrays, Encoded, Lane
+from service.bundle import Tensor
+from service.request import Arrays, Encoded
 
 Ids = NDArray[numpy.int64]
-Tensors = dict[str, NDArray[Any]]
 ALIGNMENT = 8  # source lengths are padded to multiples: other lengths round sums differently (measured)
 SPARE = 8  # positions that slabs may be too wide, as moving rows to others costs, too
 
@@ -22,18 +21,17 @@ class Slots:
     depend on the width. The hypotheses of a row are all the same until its first step, which computes one for all.
     """
 
-    def __init__(self, bundle: Bundle, lane: Lane) -> None:
+    def __init__(self, memory: Sequence[Tensor], state: Sequence[Tensor], hypotheses: int) -> None:
+        """Hold tensors of memory (B, S, *) or (B, *), and of states (B, W, *), as a graph declares them."""
         self.rows = 0
         self._capacity, self._width = 0, 0
-        axes = {tensor.name: len(tensor.shape) - len(tensor.features) for tensor in bundle.manifest.memory}
-        self._slabs: Arrays = {
-            t.name: numpy.zeros((*(0,) * axes[t.name], *t.features), t.type) for t in bundle.manifest.memory
-        }
+        axes = {tensor.name: len(tensor.shape) - len(tensor.features) for tensor in memory}
+        self._slabs: Arrays = {t.name: numpy.zeros((*(0,) * axes[t.name], *t.features), t.type) for t in memory}
         self._whole = {name for name, count in axes.items() if count == 1}  # (B, *), without positions
         self._lengths = numpy.zeros(0, numpy.int64)
-        self._parents = numpy.zeros((0, lane.width), numpy.int64)  # each hypothesis its own
-        self._hypotheses = lane.width
-        self._state: Arrays = {t.name: numpy.zeros((0, lane.width, *t.features), t.type) for t in bundle.manifest.state}
+        self._parents = numpy.zeros((0, hypotheses), numpy.int64)  # each hypothesis its own
+        self._hypotheses = hypotheses
+        self._state: Arrays = {t.name: numpy.zeros((0, hypotheses, *t.features), t.type) for t in state}
         self._first: Arrays = {}  # states (B, 1, *) of the last rows, which have had no step yet
 
     def admit(self, encoded: Encoded, chosen: Sequence[int]) -> None:
@@ -95,7 +93,7 @@ class Slots:
         if rows:
             self._fit(rows)
 
-    def feeds(self, previous_ids: Ids, parents: Ids | None) -> list[Tensors]:
+    def feeds(self, previous_ids: Ids, parents: Ids | None) -> list[Arrays]:
         """Return what the rows that have begun read, and what those do that have not, as far as there are any."""
         begun = self.rows - len(next(iter(self._first.values()), ()))
         followed = self._parents if parents is None else parents
@@ -116,7 +114,7 @@ class Slots:
         """Take the states (B, W, *) that a step gave."""
         self._state, self._first = state, {}
 
-    def whole(self, parts: Sequence[Tensors]) -> Tensors:
+    def whole(self, parts: Sequence[Arrays]) -> Arrays:
         """Join what a step gave for each of its feeds: arrays (B, W, *) of all rows."""
         *begun, last = parts
         if self._first and last:
@@ -124,7 +122,7 @@ class Slots:
         return _below(begun[0], last) if begun else last
 
 
-def _below(above: Tensors, below: Tensors) -> Tensors:
+def _below(above: Arrays, below: Arrays) -> Arrays:
     """Put arrays of the same names together, the rows of one under those of the other; either may have none."""
     if not above or not below:
         return above or below

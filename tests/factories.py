@@ -12,7 +12,7 @@ from service.options import SearchOptions
 from service.request import Encoded, Lane, Request
 from service.runner import Runner
 from service.scheduler import Scheduler
-from service.search.candidates import Ids, Step
+from service.search.candidates import Choice, Step
 from service.search.kinds import make_search
 from service.search.search import Search, Symbols
 
@@ -60,6 +60,8 @@ class FakeRunner:
     A source piece in `fails_on` makes the encoder fail, a target piece in `breaks_on` the step.
     """
 
+    ahead = 1
+
     def __init__(self, fails_on: int = -1, breaks_on: int = -1) -> None:
         self.fails_on, self.breaks_on = fails_on, breaks_on
         self.lanes: dict[Lane, list[list[int]]] = {}  # what each row still has to say
@@ -92,9 +94,12 @@ class FakeRunner:
         """Forget an empty lane."""
         assert self.lanes.pop(lane) == self.said.pop(lane) == []
 
-    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> list[Step]:
         """Say the next piece of every row."""
-        assert previous_ids[:, 0].tolist() == self.said[lane]
+        assert choice.ids[:, 0].tolist() == self.said[lane]
         following = [left[0] if left else EOS for left in self.lanes[lane]]
         if self.breaks_on in following:
             raise RuntimeError("the step failed")
@@ -103,7 +108,7 @@ class FakeRunner:
         self.said[lane] = following
         self.batches.append(len(following))
         ids = numpy.array(following, numpy.int64)[:, None, None]
-        return Step(numpy.full(ids.shape, -0.5, numpy.float32), ids)
+        return [Step(numpy.full(ids.shape, -0.5, numpy.float32), ids)]
 
 
 def search_of(lane: Lane) -> Search:

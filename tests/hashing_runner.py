@@ -6,7 +6,7 @@ import numpy
 from numpy.typing import NDArray
 
 from service.request import Encoded, Lane
-from service.search.candidates import Ids, Step
+from service.search.candidates import Choice, Step
 from service.search.uniform import uniform
 
 VOCABULARY = 24
@@ -16,6 +16,8 @@ SHARPNESS = 4.0  # of the distributions
 
 class HashingRunner:
     """Say what a hash of the source and of all pieces so far says; wrong parents or rows change everything after."""
+
+    ahead = 1
 
     def __init__(self) -> None:
         self.lanes: set[Lane] = set()
@@ -43,13 +45,16 @@ class HashingRunner:
         self.lanes.remove(lane)
         assert len(self._state.pop(lane)) == 0
 
-    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> list[Step]:
         """Advance all rows."""
         state = self._state[lane]
-        if parents is not None:
-            state = numpy.take_along_axis(state, parents, 1)
+        if choice.parents is not None:
+            state = numpy.take_along_axis(state, choice.parents, 1)
         zero = numpy.zeros(1, numpy.uint64)
-        drawn = uniform(state, previous_ids.astype(numpy.uint64), zero)
+        drawn = uniform(state, choice.ids.astype(numpy.uint64), zero)
         self._state[lane] = state = (drawn * 2.0**53).astype(numpy.uint64)
         pieces = numpy.arange(VOCABULARY, dtype=numpy.uint64)
         logits = SHARPNESS * uniform(state[:, :, None], pieces, zero)
@@ -58,8 +63,8 @@ class HashingRunner:
         weights = uniform(state[:, :, None], places, zero + numpy.uint64(1)).astype(numpy.float32)
         weights = weights / weights.sum(-1, keepdims=True) if alignment else None
         if lane.graph == "step_greedy":
-            return Step(logits.astype(numpy.float32), None, weights)
+            return [Step(logits.astype(numpy.float32), None, weights)]
         if lane.graph == "step_full":
-            return Step(log_probabilities, None, weights)
+            return [Step(log_probabilities, None, weights)]
         ids = numpy.argsort(-log_probabilities, axis=-1, kind="stable")[:, :, :CANDIDATES]
-        return Step(numpy.take_along_axis(log_probabilities, ids, -1), ids, weights)
+        return [Step(numpy.take_along_axis(log_probabilities, ids, -1), ids, weights)]

@@ -6,7 +6,7 @@ import numpy
 from numpy.typing import NDArray
 
 from service.request import Request
-from service.search.candidates import Ids, Step
+from service.search.candidates import Choice, Step
 from service.search.hypothesis import Certain, FinishReason, Hypothesis
 from service.search.ranking import length_divisor
 from service.search.search import Search, Symbols
@@ -30,9 +30,10 @@ class Beam(Search):
         self._divisor = numpy.zeros(0, numpy.float64)  # of a hypothesis that is as long as it may get
 
     @property
-    def parents(self) -> Ids:
-        """Return which hypothesis each one continues (B, W)."""
-        return self._parents[: self.rows]
+    def choice(self) -> Choice:
+        """Return what the next step goes on from; a guard may end hypotheses of which no step knows."""
+        ids, _, totals = super().choice
+        return Choice(ids, self._parents[: self.rows], None if self._guarded[: self.rows].any() else totals)
 
     @property
     def _alive_at_start(self) -> int:
@@ -116,8 +117,7 @@ class Beam(Search):
 
     def result(self, request: Request) -> list[Hypothesis]:
         """Return the best of those that have ended."""
-        best: list[Hypothesis] = self._finished[request.row]
-        return best
+        return list(self._finished[request.row])  # to which steps taken ahead may yet add
 
     def certain(self, request: Request) -> Certain:
         """Return the pieces that all hypotheses share which may still come out best."""

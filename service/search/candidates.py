@@ -7,14 +7,25 @@ from numpy.typing import NDArray
 
 Ids = NDArray[numpy.int64]
 Floats = NDArray[numpy.float32]
+Totals = NDArray[numpy.float64]
+
+
+class Choice(NamedTuple):
+    """Hold what was chosen at the last step, from which the next one goes on."""
+
+    ids: Ids  # the last piece of every hypothesis (B, W); bos at the first step
+    parents: Ids | None  # which hypothesis each one continues (B, W); none: each continues itself
+    # Sums of what is ranked (B, W), -inf for hypotheses that are over. Where they are given, who steps may choose by
+    # itself, as long as nobody joins or leaves: the best piece of each, or of a beam the W best that do not end.
+    totals: Totals | None
 
 
 class Step(NamedTuple):
     """Hold what the decoder graph gave."""
 
     # Log-probabilities of the candidates, best first (B, W, C), or of the whole vocabulary (B, W, V); in lanes of
-    # requests that ask for none, logits of the whole vocabulary.
-    log_probabilities: Floats
+    # requests that ask for none, logits of the whole vocabulary, or nothing where there is one candidate.
+    log_probabilities: Floats | None
     ids: Ids | None  # the candidates (B, W, C); none: all pieces in their order
     alignment: Floats | None = None  # attention weights (B, W, S), where they were asked for
 

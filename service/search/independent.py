@@ -48,6 +48,7 @@ class Independent(Search):
     def _select(self, step: Step) -> NDArray[numpy.intp]:
         n, said = self.rows, self._hypotheses
         assert self._constraints is not None
+        assert step.log_probabilities is not None
         scores = self._constraints.adjust(step.log_probabilities, said, self._ends)
         chosen = self._choose(scores)
         places = chosen[:, :, None]

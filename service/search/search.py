@@ -8,7 +8,7 @@ import numpy
 from numpy.typing import NDArray
 
 from service.request import Request
-from service.search.candidates import Candidates, Ids, Step, best
+from service.search.candidates import Candidates, Choice, Ids, Step, best
 from service.search.constraints import Constraints
 from service.search.guard import looped, suspicious
 from service.search.hypotheses import Hypotheses
@@ -44,14 +44,19 @@ class Search(Rows, ABC):
         self._streams = numpy.zeros(0, numpy.bool_)
 
     @property
-    def previous_ids(self) -> Ids:
-        """Return the last choice of every hypothesis (B, W); bos at the first step."""
-        return self._previous[: self.rows]
+    def choice(self) -> Choice:
+        """Return what the next step goes on from."""
+        return Choice(self._previous[: self.rows], None, self._hypotheses.score[: self.rows])
 
-    @property
-    def parents(self) -> Ids | None:
-        """Return which hypothesis each one continues (B, W); none: each continues itself."""
-        return None
+    def ahead(self, most: int) -> int:
+        """Return how many steps may be taken, at most as many, before the first has been looked at.
+
+        So nobody passes its limit, and whoever listens hears of every piece as it comes.
+        """
+        n = self.rows
+        if self._streams[:n].any():
+            return 1
+        return int(min(most, (self._limit[:n] - self._hypotheses.length[:n]).min()))
 
     @property
     def wants_alignment(self) -> bool:
@@ -119,7 +124,7 @@ class Search(Rows, ABC):
         Raises:
             ArithmeticError: the model gave no numbers.
         """
-        if numpy.isnan(step.log_probabilities[..., 0]).any():
+        if step.log_probabilities is not None and numpy.isnan(step.log_probabilities[..., 0]).any():
             raise ArithmeticError("the decoder graph gave NaN")
         if step.alignment is not None:
             self._hypotheses.trace(numpy.flatnonzero(self._traced[: self.rows]), step.alignment)
@@ -142,14 +147,18 @@ class Search(Rows, ABC):
 
     def _candidates(self, step: Step, count: int) -> Candidates:
         """Narrow a step to at least `count` candidates."""
+        ids, log_probabilities = step.ids, step.log_probabilities
         if self._constraints:
-            scores = self._constraints.adjust(step.log_probabilities, self._hypotheses, self._ends)
-            return best(scores, step.log_probabilities, count)
-        if step.ids is None:  # logits, which nobody wants to know
-            best_ids = step.log_probabilities.argmax(axis=-1, keepdims=True)
-            unknown = numpy.full(best_ids.shape, numpy.nan, numpy.float32)
-            return Candidates(best_ids, unknown, unknown)
-        return Candidates(step.ids, step.log_probabilities, step.log_probabilities)
+            assert log_probabilities is not None
+            scores = self._constraints.adjust(log_probabilities, self._hypotheses, self._ends)
+            return best(scores, log_probabilities, count)
+        if ids is not None and log_probabilities is not None:
+            return Candidates(ids, log_probabilities, log_probabilities)
+        if ids is None:  # logits, which nobody wants to know
+            assert log_probabilities is not None
+            ids = log_probabilities.argmax(axis=-1, keepdims=True)
+        unknown = numpy.full(ids.shape, numpy.nan, numpy.float32)
+        return Candidates(ids, unknown, unknown)
 
     def _is_end(self, ids: Ids) -> NDArray[numpy.bool_]:
         """Tell which pieces (B, K) end a hypothesis of their row."""

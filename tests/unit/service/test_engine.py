@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.engine import Engine
 from service.errors import Draining, InternalError, QueueFull
 from service.request import Encoded, Lane, Request
-from service.search.candidates import Ids, Step
+from service.search.candidates import Choice, Step
 from service.search.hypothesis import FinishReason
 from service.shard import RESTING
 from tests.factories import (
@@ -131,11 +131,12 @@ def test_failed_step_fails_its_lane_and_no_other(caplog: pytest.LogCaptureFixtur
 class Undecided(FakeRunner):
     """Give NaN as soon as a row is to say 99."""
 
-    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
+    def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> list[Step]:
         """Say the next piece of every row."""
-        step = super().step(lane, previous_ids, parents, alignment)
+        (step,) = super().step(lane, choice, alignment)
+        assert step.log_probabilities is not None
         step.log_probabilities[step.ids == 99] = numpy.nan
-        return step
+        return [step]
 
 
 def test_a_model_without_numbers_fails_its_lane_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
@@ -258,13 +259,13 @@ class Meeting(FakeRunner):
         self.begun: set[int] = set()
         self.met = threading.Event()
 
-    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
+    def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> list[Step]:
         """Say the next piece of every row."""
         self.begun.add(lane.shard)
         if len(self.begun) == 2:
             self.met.set()
         assert self.met.wait(30)
-        return super().step(lane, previous_ids, parents, alignment)
+        return super().step(lane, choice, alignment)
 
 
 def test_threads_share_the_work() -> None:

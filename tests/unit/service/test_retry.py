@@ -6,7 +6,7 @@ import pytest
 
 from service.errors import InternalError
 from service.request import Lane, Request, Status
-from service.search.candidates import Ids, Step
+from service.search.candidates import Choice, Step
 from service.search.greedy import Greedy
 from service.search.hypothesis import FinishReason, Hypothesis
 from service.search.search import Symbols
@@ -60,12 +60,12 @@ class Hiccup(FakeRunner):
 
     failed = False
 
-    def step(self, lane: Lane, previous_ids: Ids, parents: Ids | None, alignment: bool) -> Step:
+    def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> list[Step]:
         """Say the next piece of every row."""
         if len(self.lanes[lane]) == 3 and not self.failed:
             self.failed = True
             raise RuntimeError("once")
-        return super().step(lane, previous_ids, parents, alignment)
+        return super().step(lane, choice, alignment)
 
 
 def test_a_step_that_fails_once_costs_nobody() -> None:

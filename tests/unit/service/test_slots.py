@@ -1,19 +1,15 @@
 """The memory of a lane: as wide as its longest source, and every row keeps what is its own."""
 
-from types import SimpleNamespace
-from typing import cast
-
 import numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.bundle import Bundle, Tensor
-from service.request import Encoded, Lane
+from service.bundle import Tensor
+from service.request import Encoded
 from service.slots import Slots
 
 MEMORY = Tensor(name="keys", type="float32", shape=("B", "S", 2))
 STATE = Tensor(name="hidden_0", type="float32", shape=("B", "W", 3))
-BUNDLE = cast(Bundle, SimpleNamespace(manifest=SimpleNamespace(memory=(MEMORY,), state=(STATE,))))
 
 
 def encode(lengths: list[int], first: int) -> Encoded:
@@ -30,7 +26,7 @@ def encode(lengths: list[int], first: int) -> Encoded:
 @given(st.lists(st.tuples(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.randoms()), min_size=1, max_size=8))
 def test_rows_keep_what_is_theirs(steps: list[tuple[list[int], object]]) -> None:
     """Whoever joins and leaves: a row has its memory, length and state, in slabs that are hardly wider than needed."""
-    slots, alive, number = Slots(BUNDLE, Lane(64, width=2)), list[tuple[int, int]](), 1
+    slots, alive, number = Slots([MEMORY], [STATE], 2), list[tuple[int, int]](), 1
     for lengths, random in steps:
         slots.admit(encode(lengths, number), list(range(len(lengths))))
         alive += [(number + row, length) for row, length in enumerate(lengths)]
@@ -73,7 +69,7 @@ def step(slots: Slots, rows: int, width: int) -> list[int]:
 
 def test_first_step_computes_one_hypothesis_of_each_row() -> None:
     """The others are the same; rows that have begun are computed in full beside them."""
-    slots = Slots(BUNDLE, Lane(64, width=2))
+    slots = Slots([MEMORY], [STATE], 2)
     slots.admit(encode([3, 9], 1), [0, 1])
     slots.admit(encode([4], 3), [0])
     assert step(slots, 3, 2) == [1]
@@ -88,7 +84,7 @@ def test_first_step_computes_one_hypothesis_of_each_row() -> None:
 
 def test_rows_of_one_hypothesis_are_computed_together() -> None:
     """There is nothing to gain by a call of their own."""
-    slots = Slots(BUNDLE, Lane(64, width=1))
+    slots = Slots([MEMORY], [STATE], 1)
     slots.admit(encode([3], 1), [0])
     assert step(slots, 1, 1) == [1]
     slots.admit(encode([4], 2), [0])
