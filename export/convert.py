@@ -12,14 +12,17 @@ from torch import nn
 from export.errors import ConversionError
 from export.graphs import EncoderGraph, StepGraph, TablesGraph, prepare
 from export.optimize import cut, name_nodes, store_weights
-from export.signature import Signature
+from export.sequence import EncoderSequenceGraph
+from export.signature import GREEDY_IDS, Signature
 from export.trace import Weights, trace
 from export.weights import WeightFile
 from models.seq2seq import Seq2Seq
-from service.bundle import FP32, OPTIONAL_ROLES, REQUIRED_ROLES
+from service.bundle import FP16, FP32, INT8, OPTIONAL_ROLES, REQUIRED_ROLES
 
-ENCODER, TABLES = "encoder", "tables"  # tables are in full precision, once for all
+ENCODER, SEQUENCE, TABLES = "encoder", "encoder_sequence", "tables"  # tables are in full precision, once for all
 ROLES = (*REQUIRED_ROLES, *OPTIONAL_ROLES)
+WHOLE = {TABLES: TablesGraph, ENCODER: EncoderGraph, SEQUENCE: EncoderSequenceGraph}  # the others are cut from one
+OF_DEVICES = {SEQUENCE, "step_select", "step_beam"}  # which make no difference to a CPU, and so are not in int8
 
 
 class Planned(NamedTuple):
@@ -39,15 +42,19 @@ class Planned(NamedTuple):
         return f"{self.name}.onnx"
 
 
-def planned(precisions: Collection[str]) -> list[Planned]:
-    """List the graphs of a bundle: every role in each precision, but the tables once; those in fp32 come first."""
-    every = [Planned(role, FP32) for role in ROLES if role == TABLES or FP32 in precisions]
-    reduced = (precision for precision in precisions if precision != FP32)
-    return every + [Planned(role, precision) for precision in reduced for role in ROLES if role != TABLES]
+def planned(signature: Signature, precisions: Collection[str]) -> list[Planned]:
+    """List the graphs of a bundle: its roles in each precision, but the tables once; those in fp32 come first."""
+    every = [role for role in ROLES if role != SEQUENCE or signature.sequence]
+    first = [Planned(role, FP32) for role in every if role == TABLES or FP32 in precisions]
+    reduced = [precision for precision in precisions if precision != FP32]
+    left_out = {precision: {TABLES} | (OF_DEVICES if precision == INT8 else set()) for precision in reduced}
+    return first + [Planned(role, p) for p in reduced for role in every if role not in left_out[p]]
 
 
-def write_graphs(models: Mapping[str, Seq2Seq], signature: Signature, half: bool, folder: Path) -> None:
-    """Write the graphs of a model, given in every precision that its bundle is to have.
+def write_graphs(
+    full: Seq2Seq, models: Mapping[str, Seq2Seq], signature: Signature, half: bool, folder: Path
+) -> None:
+    """Write the graphs of a model, given in every precision that its bundle is to have, and the tables of it in fp32.
 
     Weights of fp32 lie in weights.bin; another precision has a file of its own for what differs.
 
@@ -58,18 +65,24 @@ def write_graphs(models: Mapping[str, Seq2Seq], signature: Signature, half: bool
 
     @cache
     def traced(role: str, precision: str) -> tuple[onnx_ir.Model, Weights]:
-        # Embeddings have the same products in every precision, so any model gives the tables.
-        model = prepared.get(precision, next(iter(prepared.values())))
-        return trace(_module(role, model, signature), signature.inputs(role), signature.outputs(role))
+        model = prepare(full) if role == TABLES else prepared[precision]
+        module = _module(role, model, signature)
+        return trace(module, signature.inputs(role, precision), signature.outputs(role, precision))
 
-    full = WeightFile(folder / "weights.bin", half)
-    files = {FP32: full} | {p: WeightFile(folder / f"weights_{p}.bin", half, full) for p in models if p != FP32}
-    for graph in planned(models):
-        whole, weights = traced(graph.role if graph.role in (TABLES, ENCODER) else "traced", graph.precision)
-        model = cut(whole, {tensor.name for tensor in signature.outputs(graph.role)})
+    weights = WeightFile(folder / "weights.bin", half)
+    own = {p: WeightFile(folder / f"weights_{p}.bin", half or p == FP16, weights) for p in models if p != FP32}
+    for graph in planned(signature, models):
+        whole, parameters = traced(graph.role if graph.role in WHOLE else "traced", graph.precision)
+        inputs, outputs = (
+            {GREEDY_IDS if graph.role == "step_select" and tensor.name == "next_ids" else tensor.name for tensor in side}
+            for side in (signature.inputs(graph.role), signature.outputs(graph.role))
+        )
+        model = cut(whole, inputs, outputs)
+        for value in model.graph.outputs:
+            value.name = "next_ids" if value.name == GREEDY_IDS else value.name
         model.producer_name, model.producer_version, model.graph.name = "seq2serve", None, graph.name
         name_nodes(model)
-        store_weights(model, weights, files[graph.precision])
+        store_weights(model, parameters, own.get(graph.precision, weights))
         path = folder / graph.file
         onnx_ir.save(model, path)
         try:
@@ -80,6 +93,6 @@ def write_graphs(models: Mapping[str, Seq2Seq], signature: Signature, half: bool
 
 def _module(role: str, prepared: Seq2Seq, signature: Signature) -> nn.Module:
     """Make what is traced; the decoder is traced once, to be cut to each of its roles."""
-    if role == TABLES:
-        return TablesGraph(prepared)
-    return EncoderGraph(prepared) if role == ENCODER else StepGraph(prepared, signature.candidates)
+    if role in WHOLE:
+        return WHOLE[role](prepared)
+    return StepGraph(prepared, signature.candidates)

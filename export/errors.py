@@ -5,7 +5,7 @@ ExportError
 ├── ConversionError  the model cannot be written as ONNX graphs
 ├── GoldenError      the recipe's golden sentences are no proof of a correct load
 ├── ParityError      the served model does not compute what PyTorch computes
-└── QualityError     int8 translates worse
+└── QualityError     fp16 or int8 translates worse
 """
 
 

@@ -2,12 +2,14 @@
 
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from export.convert import write_graphs
 from export.errors import ExportError
 from export.golden import golden_translations
+from export.halved import halve
 from export.manifest import VOCABULARY, describe
 from export.origin import Origin, read_origin
 from export.parity import check_golden, check_graphs
@@ -18,9 +20,12 @@ from export.signature import Signature
 from export.weights import round_to_half
 from models.config import TextFile
 from models.data import read_pairs
-from service.bundle import FP32, INT8, MANIFEST, Limits, read_bundle
+from models.seq2seq import Seq2Seq
+from service.bundle import FP16, FP32, INT8, MANIFEST, Limits, read_bundle
 
 log = logging.getLogger("export")
+# What a model computes in each precision, in PyTorch.
+REFERENCES: dict[str, Callable[[Seq2Seq], Seq2Seq]] = {FP32: lambda model: model, FP16: halve, INT8: quantize}
 DEFAULT_LIMITS = Limits(max_source_tokens=256, max_length=256)
 
 
@@ -37,7 +42,7 @@ class Options:
     scores: tuple[Path, ...] = ()  # parallel texts to translate and score
     attribution: Path | None = None
     card: Path | None = None
-    precisions: tuple[str, ...] = (FP32,)  # of the products; int8 is the other one
+    precisions: tuple[str, ...] = (FP32,)  # of the products
 
 
 def export(options: Options, origin: Origin | None = None) -> Path:
@@ -60,7 +65,9 @@ def export(options: Options, origin: Origin | None = None) -> Path:
     if options.half:
         round_to_half(model)
     signature = Signature.of(model, options.candidates)
-    models = {FP32: model} | ({INT8: quantize(model)} if INT8 in options.precisions else {})
+    if not signature.sequence:
+        log.info("no graph encoder_sequence: ONNX's recurrent operators know no layer norm")
+    models = {p: REFERENCES[p](model) for p in REFERENCES if p in (FP32, *options.precisions)}
     served = {precision: one for precision, one in models.items() if precision in options.precisions}
     golden = golden_translations(served, tokenizer, data.golden, options.limits)
     with unfinished(options.target, version) as folder:
@@ -68,7 +75,7 @@ def export(options: Options, origin: Origin | None = None) -> Path:
         _copy(options.attribution, folder / "ATTRIBUTION.md")
         _copy(options.card, folder / "MODEL_CARD.md")
         log.info("writing the graphs")
-        write_graphs(served, signature, options.half, folder)
+        write_graphs(model, served, signature, options.half, folder)
         scores = score_texts(texts, tokenizer, models, served, origin.scores)
         name = options.target.name
         manifest = describe(name, data, model, signature, options.limits, golden, scores, served, folder)

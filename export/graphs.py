@@ -13,6 +13,7 @@ from export.quantized import QuantizedLinear
 from models.attention import Memory
 from models.cells import Cell, State
 from models.seq2seq import Seq2Seq
+from models.tokenizer import EOS_ID
 
 
 def prepare(model: Seq2Seq) -> Seq2Seq:
@@ -129,18 +130,20 @@ class StepGraph(nn.Module):
         previous_ids: Tensor,
         parents: Tensor,
         source_lengths: Tensor,
+        totals: Tensor,
         table: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Step from `previous_ids` and `parents` (B, W), the tensors of the memory, and each state (B, W, *).
+        """Step from `previous_ids`, `parents` and `totals` (B, W), the tensors of the memory, and states (B, W, *).
 
         Returns the best ids and their log-probabilities (B, W, C), all log-probabilities (B, W, V), the logits that
-        these are made of (B, W, V), the alignment (B, W, S) of a model with attention, and the next states.
+        these are made of (B, W, V), the best of them (B, W), what goes on of a beam (`_go_on`), the alignment (B, W, S)
+        of a model with attention, and the next states.
         """
         batch, width = previous_ids.shape
         decoder = self.model.decoder
         # Whole rows are gathered: gathering single elements takes as long as a product.
-        rows = (parents + width * torch.arange(batch)[:, None]).reshape(-1)  # (B * W,)
+        rows = (parents + torch.arange(0, batch * width, width)[:, None]).reshape(-1)  # (B * W,)
         kept = dict(zip(decoder.memory_sizes, tensors, strict=False))
         states = tensors[len(kept) :]
         state = tuple(s.flatten(0, 1).index_select(0, rows).reshape(batch, width, s.shape[-1]) for s in states)
@@ -153,4 +156,17 @@ class StepGraph(nn.Module):
         log_probabilities = torch.log_softmax(logits, dim=-1)  # (B, W, V)
         best, ids = log_probabilities.topk(self.candidates, dim=-1)  # (B, W, C)
         aligned = () if alignment is None else (alignment,)
-        return ids, best, log_probabilities, logits, *aligned, *following
+        chosen = logits.argmax(dim=-1), *_go_on(totals, ids, best)
+        return ids, best, log_probabilities, logits, *chosen, *aligned, *following
+
+
+def _go_on(totals: Tensor, ids: Tensor, log_probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Choose which W of all W * C candidates (B, W, C) a beam goes on with, as service.search.beam does.
+
+    Those that end the sentence are out of it. Sums are in double precision, as there, and of equal ones the TopK
+    operator takes the first. Returns the ids, the hypotheses that they continue and the new totals, (B, W) each.
+    """
+    width, count = ids.shape[1:]
+    sums = (totals[:, :, None] + log_probabilities.double()).masked_fill(ids == EOS_ID, -torch.inf)
+    following, places = sums.flatten(1).topk(width, dim=-1)
+    return ids.flatten(1).gather(1, places), places // count, following

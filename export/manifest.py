@@ -15,7 +15,7 @@ from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from service.bundle import (
     FORMAT_VERSION,
-    INT8,
+    FP32,
     NO_ATTENTION,
     Architecture,
     File,
@@ -66,10 +66,10 @@ def describe(
                 role=graph.role,
                 precision=graph.precision,
                 file=graph.file,
-                inputs=signature.inputs(graph.role),
-                outputs=signature.outputs(graph.role),
+                inputs=signature.inputs(graph.role, graph.precision),
+                outputs=signature.outputs(graph.role, graph.precision),
             )
-            for graph in planned(precisions)
+            for graph in planned(signature, precisions)
         ),
         files={path.name: _pin(path) for path in sorted(folder.iterdir())},
         golden=tuple(golden),
@@ -95,7 +95,7 @@ def _architecture(model: Seq2Seq, precisions: Collection[str]) -> Architecture:
         f"{DECODERS[config.attends]}{config.cell} decoder ({config.decoder_layers} x {config.decoder_hidden_size}), "
         f"{_context(config)}, "
         f"{'shared' if config.tie_embeddings else 'separate'} embeddings ({config.embedding_size})"
-        f"{', ' + ' or '.join(precisions) + ' products' if INT8 in precisions else ''}"
+        f"{', ' + ' or '.join(precisions) + ' products' if set(precisions) - {FP32} else ''}"
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Architecture(

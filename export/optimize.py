@@ -4,6 +4,7 @@ import ast
 from collections import Counter
 from collections.abc import Collection, Iterator
 
+import numpy
 import onnx_ir
 import onnx_ir.traversal
 from onnx_ir.passes.common import RemoveUnusedNodesPass
@@ -14,13 +15,15 @@ from export.weights import WeightFile
 SCOPES = "pkg.torch.onnx.name_scopes"  # where the exporter notes the modules around a node, as a Python list
 
 
-def cut(traced: onnx_ir.Model, outputs: Collection[str]) -> onnx_ir.Model:
-    """Copy a graph with these outputs alone, and without the nodes that only others need."""
+def cut(traced: onnx_ir.Model, inputs: Collection[str], outputs: Collection[str]) -> onnx_ir.Model:
+    """Copy a graph with these outputs alone, and without the nodes and the inputs that only others need."""
     model = traced.clone()
     kept = [value for value in model.graph.outputs if value.name in outputs]
     model.graph.outputs.clear()
     model.graph.outputs.extend(kept)
     RemoveUnusedNodesPass()(model)
+    for value in [value for value in model.graph.inputs if value.name not in inputs and not value.uses()]:
+        model.graph.inputs.remove(value)
     return model
 
 
@@ -54,15 +57,12 @@ def store_weights(model: onnx_ir.Model, weights: Weights, file: WeightFile) -> N
     ONNX Runtime casts them once, when it loads.
     """
     graph = model.graph
-    inputs = {value.name: value for value in graph.inputs}
-    for name, array in weights.items():
-        value = inputs[name]
+    for value in [value for value in graph.inputs if value.name in weights]:
+        array = weights[str(value.name)]
         graph.inputs.remove(value)
-        if not value.uses():
-            continue
-        value.const_value = file.add(name, array)
+        value.const_value = file.add(str(value.name), array)
         graph.register_initializer(value)
-        if value.const_value.dtype == onnx_ir.DataType.FLOAT16:
+        if value.const_value.dtype == onnx_ir.DataType.FLOAT16 and array.dtype == numpy.float32:
             value.type = onnx_ir.TensorType(onnx_ir.DataType.FLOAT16)
             _cast_back(graph, value)
 

@@ -12,7 +12,7 @@ from export.errors import ParityError
 from export.probe import Probe, Rounded, following
 from models.attention import Memory
 from models.seq2seq import Seq2Seq
-from service.bundle import INT8, Bundle
+from service.bundle import FP16, FP32, INT8, Bundle
 from service.cpu import available_cpus
 from service.limits import EngineLimits
 from service.model import Model
@@ -21,9 +21,11 @@ from service.runner import make_tables
 from service.session import open_session
 
 BATCHES, SOURCE_LENGTHS, WIDTHS = (1, 3, 7), (1, 5, 64), (1, 4)
-DECODERS = ("step", "step_full", "step_greedy")
+ENCODERS = ("encoder", "encoder_sequence")
+DECODERS = ("step", "step_full", "step_greedy", "step_select", "step_beam")
 STEPS = 4
-TOLERANCE = 1e-4  # nats for log-probabilities; states and weights lie between -1 and 1
+# Nats for log-probabilities; states and weights lie between -1 and 1.
+TOLERANCES = {FP32: 1e-4, FP16: 0.1, INT8: 1e-4}
 Arrays = Mapping[str, NDArray[numpy.generic]]
 
 
@@ -31,6 +33,7 @@ Arrays = Mapping[str, NDArray[numpy.generic]]
 class Parity:
     """Sum up a comparison."""
 
+    tolerance: float
     largest: float = 0.0  # absolute difference of anything compared
     ties: int = 0  # candidates in another order whose log-probabilities are within the tolerance
 
@@ -40,9 +43,9 @@ class Parity:
         Raises:
             ParityError: it is not finite or too far off.
         """
-        difference = numpy.abs(found - expected.numpy()).max()
-        if not difference < TOLERANCE:  # nan too
-            raise ParityError(f"{what} differs from PyTorch by {difference:.2e}, allowed is {TOLERANCE}")
+        difference = numpy.abs(found.astype(numpy.float64) - expected.double().numpy()).max()
+        if not difference < self.tolerance:  # nan too
+            raise ParityError(f"{what} differs from PyTorch by {difference:.2e}, allowed is {self.tolerance}")
         self.largest = max(self.largest, float(difference))
 
     def compare_candidates(self, what: str, found: NDArray[numpy.int64], log_probabilities: Tensor) -> None:
@@ -55,9 +58,27 @@ class Parity:
         best, expected = log_probabilities.topk(ids.shape[-1], dim=-1)
         differ = ids != expected
         gap = float(((best - log_probabilities.gather(-1, ids)).abs() * differ).max())
-        if gap >= TOLERANCE or any(len(set(row)) < len(row) for row in ids.flatten(0, 1).tolist()):
+        if gap >= self.tolerance or any(len(set(row)) < len(row) for row in ids.flatten(0, 1).tolist()):
             raise ParityError(f"{what} are not PyTorch's: in one place the log-probabilities are {gap:.2e} apart")
         self.ties += int(differ.sum())
+
+    def compare_beam(self, where: str, totals: NDArray[numpy.float64], outputs: Arrays, end: int) -> None:
+        """Compare what a beam goes on with, of the candidates that the graph itself gave; exactly.
+
+        Raises:
+            ParityError: another candidate was chosen, or its total is another.
+        """
+        ids = outputs["candidate_ids"]
+        sums = totals[:, :, None] + outputs["candidate_log_probabilities"].astype(numpy.float64)
+        sums = numpy.where(ids == end, -numpy.inf, sums).reshape(len(ids), -1)
+        places = numpy.argsort(-sums, axis=1, kind="stable")[:, : ids.shape[1]]
+        for name, expected in {
+            "next_ids": numpy.take_along_axis(ids.reshape(len(ids), -1), places, 1),
+            "next_parents": places // ids.shape[2],
+            "next_totals": numpy.take_along_axis(sums, places, 1),
+        }.items():
+            if not numpy.array_equal(outputs[name], expected):
+                raise ParityError(f"{name} {where} are not the best of the candidates: {outputs[name]}, not {expected}")
 
 
 class Graphs:
@@ -67,26 +88,29 @@ class Graphs:
         manifest = bundle.manifest
         self.state = [tensor.name for tensor in manifest.state]
         self.memory = [tensor.name for tensor in manifest.memory]
-        self.pad, self.vocabulary = manifest.special_ids.pad, manifest.vocabulary.size
+        self.pad, self.end = manifest.special_ids.pad, manifest.special_ids.eos
+        self.vocabulary = manifest.vocabulary.size
         device, threads = Device("cpu"), available_cpus()
-        graphs = {role: manifest.graph(role, precision) for role in ("encoder", *DECODERS)}
+        roles = [role for role in (*ENCODERS, *DECODERS) if manifest.has(role, precision)]
+        self.encoders, self.decoders = ([role for role in one if role in roles] for one in (ENCODERS, DECODERS))
+        graphs = {role: manifest.graph(role, precision) for role in roles}
         self._sessions = {role: open_session(bundle, graph, device, threads) for role, graph in graphs.items()}
-        self.tables = make_tables(manifest, open_session(bundle, manifest.graph("tables"), device, threads))
+        tables = make_tables(manifest, open_session(bundle, manifest.graph("tables"), device, threads))
+        self._tables = {
+            role: {t.name: tables[t.name].astype(t.type) for t in graph.inputs if t.name in tables}
+            for role, graph in graphs.items()
+        }
         self._probes = {r: Probe(bundle.file(g.file)) for r, g in graphs.items()} if precision == INT8 else {}
 
     def run(self, role: str, **feed: NDArray[numpy.generic]) -> Arrays:
         """Run one graph; gives its outputs by name."""
         session = self._sessions[role]
         names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, {**feed, **self._tables_of(role)}), strict=True))
-
-    def _tables_of(self, role: str) -> Arrays:
-        read = {node.name for node in self._sessions[role].get_inputs()}
-        return {name: table for name, table in self.tables.items() if name in read}
+        return dict(zip(names, session.run(names, {**feed, **self._tables[role]}), strict=True))
 
     def rounded(self, role: str, **feed: NDArray[numpy.generic]) -> Rounded:
         """Tell what the integer products of one graph read; a graph in float has none."""
-        return self._probes[role].run({**feed, **self._tables_of(role)}) if role in self._probes else {}
+        return self._probes[role].run({**feed, **self._tables[role]}) if role in self._probes else {}
 
 
 @torch.no_grad()
@@ -96,7 +120,7 @@ def check_graphs(bundle: Bundle, precision: str, model: Seq2Seq) -> Parity:
     Raises:
         ParityError: a tensor differs; names it and the shape.
     """
-    graphs, parity = Graphs(bundle, precision), Parity()
+    graphs, parity = Graphs(bundle, precision), Parity(TOLERANCES[precision])
     random = numpy.random.default_rng(0)
     for batch in BATCHES:
         for steps in SOURCE_LENGTHS:
@@ -104,22 +128,31 @@ def check_graphs(bundle: Bundle, precision: str, model: Seq2Seq) -> Parity:
             lengths[0], lengths[1:2] = steps, 0  # the longest, and from two sentences up an empty slot
             ids = random.integers(graphs.pad + 1, graphs.vocabulary, (batch, steps))
             ids[numpy.arange(steps) >= lengths[:, None]] = graphs.pad
-            feed = {"source_ids": ids, "source_lengths": lengths}
-            encoded = graphs.run("encoder", **feed)
-            where = f"at B = {batch}, S = {steps}"
-            with following(model, graphs.rounded("encoder", **feed), TOLERANCE, f"encoder {where}"):
-                memory, state = model.encode(torch.from_numpy(ids), torch.from_numpy(lengths))
-            for name in graphs.memory:
-                found, expected = encoded[name], memory.tensors[name]
-                if found.ndim == 3:  # what is beyond the lengths is never read
-                    real = (ids != graphs.pad)[:, :, None]
-                    found, expected = found * real, expected * torch.from_numpy(real)
-                parity.compare(f"{name} of the encoder {where}", found, expected)
-            for name, first in zip(graphs.state, state, strict=True):
-                parity.compare(f"{name} of the encoder {where}", encoded[name], first[:, 0])
+            for role in reversed(graphs.encoders):  # steps read what the first of them gives
+                encoded = _check_encoder(role, graphs, model, parity, ids, lengths)
             for width in WIDTHS:
                 _check_steps(graphs, model, parity, encoded, lengths, width, random)
     return parity
+
+
+def _check_encoder(
+    role: str, graphs: Graphs, model: Seq2Seq, parity: Parity, ids: NDArray[numpy.int64], lengths: NDArray[numpy.int64]
+) -> Arrays:
+    """Encode sources (B, S); gives the graph's outputs."""
+    feed = {"source_ids": ids, "source_lengths": lengths}
+    encoded = graphs.run(role, **feed)
+    where = f"{role} at B = {len(ids)}, S = {ids.shape[1]}"
+    with following(model, graphs.rounded(role, **feed), parity.tolerance, where):
+        memory, state = model.encode(torch.from_numpy(ids), torch.from_numpy(lengths))
+    for name in graphs.memory:
+        found, expected = encoded[name], memory.tensors[name]
+        if found.ndim == 3:  # what is beyond the lengths is never read
+            real = (ids != graphs.pad)[:, :, None]
+            found, expected = found * real, expected * torch.from_numpy(real)
+        parity.compare(f"{name} of the {where}", found, expected)
+    for name, first in zip(graphs.state, state, strict=True):
+        parity.compare(f"{name} of the {where}", encoded[name], first[:, 0])
+    return encoded
 
 
 def _check_steps(
@@ -142,33 +175,42 @@ def _check_steps(
     for number in range(1, STEPS + 1):
         previous = random.integers(0, graphs.vocabulary, (batch, width))
         parents = random.integers(0, width, (batch, width))
+        totals = -random.exponential(size=(batch, width))
+        totals[:, number % width or width :] = -numpy.inf  # hypotheses that have ended
         moved = tuple(
             torch.from_numpy(numpy.stack([own[name][b, p] for b, p in enumerate(parents)])) for name in graphs.state
         )
         where = f"at B = {batch}, S = {source_length}, W = {width}, step {number}"
-        for role in DECODERS:
+        for role in graphs.decoders:
             feed = {"previous_ids": previous, "parents": parents, **fixed, **own}
-            outputs = graphs.run(role, **feed)
-            with following(model, graphs.rounded(role, **feed), TOLERANCE, f"{role} {where}"):
+            outputs = graphs.run(role, **feed, **({"totals": totals} if role == "step_beam" else {}))
+            with following(model, graphs.rounded(role, **feed), parity.tolerance, f"{role} {where}"):
                 logits, state, alignment = model.step(torch.from_numpy(previous), moved, memory)
-            log_probabilities = torch.log_softmax(logits, dim=-1)
             if alignment is not None:
                 parity.compare(f"alignment of {role} {where}", outputs["alignment"], alignment)
             for name, expected in zip(graphs.state, state, strict=True):
                 parity.compare(f"next_{name} of {role} {where}", outputs[f"next_{name}"], expected)
-            if role == "step":
-                ids = outputs["candidate_ids"].astype(numpy.int64)
-                parity.compare_candidates(f"candidate_ids of {role} {where}", ids, log_probabilities)
-                parity.compare(
-                    f"candidate_log_probabilities of {role} {where}",
-                    outputs["candidate_log_probabilities"],
-                    log_probabilities.gather(-1, torch.from_numpy(ids)),
-                )
-            elif role == "step_greedy":
-                parity.compare(f"logits of {role} {where}", outputs["logits"], logits)
-            else:
-                parity.compare(f"log_probabilities of {role} {where}", outputs["log_probabilities"], log_probabilities)
+            _check_choices(f"{role} {where}", parity, outputs, logits)
+            if role == "step_beam":
+                parity.compare_beam(f"of {role} {where}", totals, outputs, graphs.end)
+            elif role == "step_select":
+                ids = outputs["next_ids"][:, :, None].astype(numpy.int64)
+                parity.compare_candidates(f"next_ids of {role} {where}", ids, torch.log_softmax(logits, dim=-1))
         own = {name: outputs[f"next_{name}"] for name in graphs.state}
+
+
+def _check_choices(where: str, parity: Parity, outputs: Arrays, logits: Tensor) -> None:
+    """Compare the scores that a step gives, in whichever form, with PyTorch's logits (B, W, V)."""
+    log_probabilities = torch.log_softmax(logits, dim=-1)
+    if "candidate_ids" in outputs:
+        ids = outputs["candidate_ids"].astype(numpy.int64)
+        parity.compare_candidates(f"candidate_ids of {where}", ids, log_probabilities)
+        best = log_probabilities.gather(-1, torch.from_numpy(ids))
+        name = "candidate_log_probabilities"
+        parity.compare(f"{name} of {where}", outputs[name], best)
+    for name, expected in (("log_probabilities", log_probabilities), ("logits", logits)):
+        if name in outputs:
+            parity.compare(f"{name} of {where}", outputs[name], expected)
 
 
 def check_golden(bundle: Bundle, precision: str) -> None:

@@ -1,4 +1,4 @@
-"""What a bundle scores on texts, and the proof that int8 costs next to nothing of it."""
+"""What a bundle scores on texts, and the proof that fp16 and int8 cost next to nothing of it."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -9,10 +9,10 @@ from export.manifest import score_entries
 from models.evaluation import evaluate
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
-from service.bundle import FP32, INT8, Score
+from service.bundle import FP16, FP32, INT8, Score
 
 log = logging.getLogger("export.scoring")
-LARGEST_LOSS = 0.3  # BLEU that int8 may cost
+LARGEST_LOSS = {FP16: 0.1, INT8: 0.3}  # BLEU that a precision may cost
 Texts = Sequence[tuple[Path, Sequence[tuple[str, str]]]]  # files and their pairs
 
 
@@ -28,7 +28,7 @@ def score_texts(
     Earlier scores of the same texts are left out. A bundle's first precision goes without saying, others are named.
 
     Raises:
-        QualityError: int8 loses more than `LARGEST_LOSS`; names the text and both scores.
+        QualityError: a precision loses more than `LARGEST_LOSS`; names the text and both scores.
     """
     datasets = [f"{path.parent.name}/{path.name}" for path, _ in texts]
     scores = []
@@ -39,11 +39,12 @@ def score_texts(
     for dataset, (path, pairs) in zip(datasets, texts, strict=True):
         log.info("translating the %d sentences of %s", len(pairs), path)
         found = {precision: evaluate(model, tokenizer, pairs) for precision, model in models.items()}
-        if INT8 in found:
-            compared = f"BLEU on {dataset}: fp32 {found[FP32].bleu:.2f}, int8 {found[INT8].bleu:.2f}"
+        for precision in LARGEST_LOSS.keys() & found.keys():
+            compared = f"BLEU on {dataset}: fp32 {found[FP32].bleu:.2f}, {precision} {found[precision].bleu:.2f}"
             log.info("%s", compared)
-            if found[FP32].bleu - found[INT8].bleu > LARGEST_LOSS:
-                raise QualityError(f"{compared}; it may lose {LARGEST_LOSS}: export it with --precision fp32")
+            if found[FP32].bleu - found[precision].bleu > LARGEST_LOSS[precision]:
+                why = f"it may lose {LARGEST_LOSS[precision]}: export it without --precision {precision}"
+                raise QualityError(f"{compared}; {why}")
         for precision in precisions:
             scores += score_entries(found[precision], _named(dataset, precision, precisions))
     return scores
@@ -55,5 +56,8 @@ def _named(dataset: str, precision: str, precisions: Collection[str]) -> str:
 
 def _read(dataset: str) -> tuple[str, str]:
     """Undo `_named` for a bundle that can be exported again: its first precision is fp32."""
-    plain = dataset.removesuffix(f" (in {INT8})")
-    return plain, FP32 if plain == dataset else INT8
+    for precision in LARGEST_LOSS:
+        plain = dataset.removesuffix(f" (in {precision})")
+        if plain != dataset:
+            return plain, precision
+    return dataset, FP32

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from export.graphs import adds_embeddings
+from export.sequence import computes
 from models.seq2seq import Seq2Seq
-from service.bundle import Tensor
+from service.bundle import FP16, FP32, Tensor
 
 Tensors = tuple[Tensor, ...]
+GREEDY_IDS = "greedy_ids"  # the `next_ids` of `step_select`, where those of `step_beam` are in the same graph
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Signature:
     candidates: int
     vocabulary: int
     aligns: bool  # steps give attention weights
+    sequence: bool  # ONNX's recurrent operators compute the encoder
 
     @classmethod
     def of(cls, model: Seq2Seq, candidates: int) -> "Signature":
@@ -38,37 +41,53 @@ class Signature:
             candidates=candidates,
             vocabulary=vocabulary,
             aligns=sizes.has_attention,
+            sequence=computes(model),
         )
 
-    def inputs(self, role: str) -> Tensors:
-        """List what a graph reads."""
+    def inputs(self, role: str, precision: str = FP32) -> Tensors:
+        """List what a graph reads; `traced` stands for all decoder graphs in one."""
         lengths = _ids("source_lengths", "B")
         if role == "tables":
             return (_ids("piece_ids", "B"),)
-        if role == "encoder":
-            return _ids("source_ids", "B", "S"), lengths, *self.tables[:-1]
+        if role in ("encoder", "encoder_sequence"):
+            tables = self.tables[:-1] if role == "encoder" else ()
+            return _ids("source_ids", "B", "S"), lengths, *_in(precision, tables)
         words = _ids("previous_ids", "B", "W"), _ids("parents", "B", "W"), lengths
-        return *words, self.tables[-1], *self.memory, *self.state
+        totals = (_doubles("totals", "B", "W"),) if role in ("step_beam", "traced") else ()
+        return *words, *totals, *_in(precision, (self.tables[-1], *self.memory, *self.state))
 
-    def outputs(self, role: str) -> Tensors:
-        """List what a graph gives; `traced` stands for all decoder graphs in one."""
+    def outputs(self, role: str, precision: str = FP32) -> Tensors:
+        """List what a graph gives.
+
+        What is chosen or reported is of the same type in every precision: only states and memory are in fp16.
+        """
         if role == "tables":
             return tuple(_floats(t.name, "B", t.shape[1]) for t in self.tables)
-        if role == "encoder":
-            return *self.memory, *(_floats(t.name, "B", *t.shape[2:]) for t in self.state)
-        following = (_floats(f"next_{t.name}", *t.shape) for t in self.state)
+        if role in ("encoder", "encoder_sequence"):
+            state = tuple(_floats(t.name, "B", *t.shape[2:]) for t in self.state)
+            return _in(precision, (*self.memory, *state))
+        following = tuple(_floats(f"next_{t.name}", *t.shape) for t in self.state)
         alignment = (_floats("alignment", "B", "W", "S"),) if self.aligns else ()
-        return *self._scores(role), *alignment, *following
+        return *self._choices(role), *alignment, *_in(precision, following)
 
-    def _scores(self, role: str) -> Tensors:
+    def _choices(self, role: str) -> Tensors:
         best = (
             _ids("candidate_ids", "B", "W", self.candidates),
             _floats("candidate_log_probabilities", "B", "W", self.candidates),
         )
-        every = _floats("log_probabilities", "B", "W", self.vocabulary)
-        logits = _floats("logits", "B", "W", self.vocabulary)
-        found = {"step": best, "step_full": (every,), "step_greedy": (logits,), "traced": (*best, every, logits)}
-        return found[role]
+        every = (_floats("log_probabilities", "B", "W", self.vocabulary),)
+        logits = (_floats("logits", "B", "W", self.vocabulary),)
+        ids = (_ids("next_ids", "B", "W"),)
+        beam = *ids, _ids("next_parents", "B", "W"), _doubles("next_totals", "B", "W")
+        greedy = (_ids(GREEDY_IDS, "B", "W"),)
+        return {
+            "step": best,
+            "step_full": every,
+            "step_greedy": logits,
+            "step_select": ids,
+            "step_beam": (*best, *beam),
+            "traced": (*best, *every, *logits, *greedy, *beam),
+        }[role]
 
 
 def _ids(name: str, *shape: int | str) -> Tensor:
@@ -77,3 +96,12 @@ def _ids(name: str, *shape: int | str) -> Tensor:
 
 def _floats(name: str, *shape: int | str) -> Tensor:
     return Tensor.model_validate({"name": name, "type": "float32", "shape": shape})
+
+
+def _doubles(name: str, *shape: int | str) -> Tensor:
+    return Tensor.model_validate({"name": name, "type": "float64", "shape": shape})
+
+
+def _in(precision: str, tensors: Tensors) -> Tensors:
+    """Type tensors that pass between graphs of a precision."""
+    return tuple(t.model_copy(update={"type": "float16"}) for t in tensors) if precision == FP16 else tensors

@@ -18,7 +18,7 @@ Key = tuple[str, onnx_ir.DataType, tuple[int, ...]]  # digest, type and shape
 Place = tuple[str, int, int]  # file, offset and length
 
 
-def round_to_half(module: nn.Module) -> None:
+def round_to_half(module: nn.Module, otherwise: str = "use --weights fp32") -> None:
     """Round all parameters, in place, to what half precision can hold.
 
     Raises:
@@ -29,18 +29,20 @@ def round_to_half(module: nn.Module) -> None:
             rounded = parameter.half().float()
             if not bool(rounded.isfinite().all()):
                 largest = f"{float(parameter.abs().max()):.3g}"
-                raise ConversionError(f"{name} has values up to {largest}, too large for fp16: use --weights fp32")
+                raise ConversionError(f"{name} has values up to {largest}, too large for fp16: {otherwise}")
             parameter.copy_(rounded)
 
 
 class WeightFile:
-    """Append arrays to a file of a bundle's weights; equal arrays share a place in it, or in an earlier file."""
+    """Append arrays to a file of a bundle's weights; equal arrays share a place in it, or in an earlier file.
+
+    Where an earlier file has them all, there is none.
+    """
 
     def __init__(self, path: Path, half: bool, earlier: "WeightFile | None" = None) -> None:
         self._path = path
         self._half = half
         self._places: ChainMap[Key, Place] = ChainMap({}, {} if earlier is None else earlier._places)
-        path.touch()
 
     def add(self, name: str, array: Array) -> onnx_ir.ExternalTensor:
         """Store an array and return the tensor that refers to it.

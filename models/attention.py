@@ -59,7 +59,7 @@ class Attention(nn.Module, ABC):
         real = positions < memory.lengths[(..., *(None,) * (energies.ndim - 1))]  # (B, 1, S), or (B, 1, 1, S)
         # -1e4 is finite in half precision, and exp(-1e4 - max) is exactly 0 beside any real energy.
         energies = energies.to(torch.promote_types(energies.dtype, torch.float32))
-        return torch.softmax(energies.masked_fill(~real, -1e4), dim=-1)
+        return torch.softmax(torch.where(real, energies, -1e4), dim=-1)
 
 
 class AdditiveAttention(Attention):

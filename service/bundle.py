@@ -21,8 +21,10 @@ from service.errors import BundleError, quoted
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 REQUIRED_ROLES = ("encoder", "step", "step_full")
-OPTIONAL_ROLES = ("tables", "step_greedy")
-FP32, INT8 = "fp32", "int8"  # precisions of graphs
+OPTIONAL_ROLES = ("tables", "step_greedy", "step_select", "step_beam", "encoder_sequence")
+FP32, FP16, INT8 = "fp32", "fp16", "int8"  # precisions of graphs
+# What graphs are told of choices and tell of them, all (B, W); the types are those of the search.
+CHOICES = {"next_ids": "int64", "next_parents": "int64", "next_totals": "float64", "totals": "float64"}
 NO_ATTENTION = "none"
 VERSION = re.compile("[1-9][0-9]{0,17}")  # so that it is written in one way, and fits the API's numbers
 FILE_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -60,7 +62,7 @@ class Tensor(_Part):
     """Describe one tensor of a graph; letters are dynamic axes, numbers are fixed."""
 
     name: str
-    type: Literal["float32", "float16", "int64"]
+    type: Literal["float64", "float32", "float16", "int64"]
     shape: tuple[Size | Literal["B", "S", "W", "C", "V"], ...]
 
     @property
@@ -232,32 +234,41 @@ class Manifest(_Part):
                 )
 
     def _check_choices(self, graph: Graph) -> None:
-        """See that a step offers as many pieces as the manifest says."""
+        """See that a step offers as many pieces as the manifest says, and that what it chose is of the type for that."""
         sizes: dict[str, tuple[Literal["C", "V"], int]] = {
             **dict.fromkeys(("candidate_ids", "candidate_log_probabilities"), ("C", self.candidates)),
             **dict.fromkeys(("log_probabilities", "logits"), ("V", self.vocabulary.size)),
         }
-        for tensor in graph.outputs:
+        for tensor in (*graph.inputs, *graph.outputs):
             letter, size = sizes.get(tensor.name, ("C", 0))
             if size and (len(tensor.shape) != 3 or tensor.shape[-1] not in (letter, size)):
                 raise ValueError(
                     f"graph {graph.name!r}: {tensor.name} has shape {tensor.shape}, (B, W, {size}) expected"
                 )
+            kind = CHOICES.get(tensor.name)
+            if kind and (tensor.type, tensor.shape) != (kind, ("B", "W")):
+                why = f"is {tensor.type} {tensor.shape}, {kind} (B, W) expected"
+                raise ValueError(f"graph {graph.name!r}: {tensor.name} {why}")
 
     def _signature(self, role: str) -> tuple[set[str], set[str]] | None:
         state, memory = {t.name for t in self.state}, {t.name for t in self.memory}
         if role == "tables":
             return {"piece_ids"}, {tensor.name for tensor in self.tables}
-        if role == "encoder":
+        if role in ("encoder", "encoder_sequence"):
             return {"source_ids", "source_lengths"}, state | memory
         inputs = {"previous_ids", "parents", "source_lengths"} | state | memory
         following = {f"next_{name}" for name in state} | ({"alignment"} if self.has_attention else set())
+        candidates = {"candidate_ids", "candidate_log_probabilities"}
         if role == "step":
-            return inputs, following | {"candidate_ids", "candidate_log_probabilities"}
+            return inputs, following | candidates
         if role == "step_full":
             return inputs, following | {"log_probabilities"}
         if role == "step_greedy":
             return inputs, following | {"logits"}
+        if role == "step_select":
+            return inputs, following | {"next_ids"}
+        if role == "step_beam":
+            return inputs | {"totals"}, following | candidates | {"next_ids", "next_parents", "next_totals"}
         return None
 
     @property

@@ -74,7 +74,7 @@ def _check_tensors(path: Path, graph: Graph, sizes: dict[str, int], session: onn
             raise BundleError(path, f"has {kind}s {sorted(real)}, the manifest says {sorted(declared)}")
         for name, tensor in declared.items():
             node = real[name]
-            kind_name = {"float32": "float", "float16": "float16", "int64": "int64"}[tensor.type]
+            kind_name = {"float64": "double", "float32": "float"}.get(tensor.type, tensor.type)
             same_rank = len(node.shape) == len(tensor.shape)
             axes = [(sizes.get(str(n), n), m) for n, m in zip(tensor.shape, node.shape, strict=False)]
             fixed = all(not isinstance(n, int) or n == m for n, m in axes)
