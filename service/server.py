@@ -30,6 +30,7 @@ from service.kserve import servicer as kserve
 from service.kserve.stubs import inference_pb2_grpc
 from service.lifecycle import Lifecycle
 from service.limits import EdgeLimits, EngineLimits
+from service.metrics.devices import DeviceCollector
 from service.metrics.edge import Measured, Metrics
 from service.metrics.engine import EngineCollector
 from service.metrics.models import ModelCollector
@@ -135,6 +136,7 @@ class Server:
     def _register(self, registry: CollectorRegistry) -> None:
         registry.register(EngineCollector(self._registry))
         registry.register(ModelCollector(self._registry))
+        registry.register(DeviceCollector(self._registry))
         register_process(registry, self._demand)
 
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:

@@ -135,7 +135,7 @@ class CudaMemory:
         """Give everything back; the stream stays, as sessions that run on it may end later."""
         if getattr(self, "stream", None) is None:
             return
-        self.attach()
+        self._runtime.cudaSetDevice(ctypes.c_int(self.number))
         for address in self._held:
             self._runtime.cudaFree(ctypes.c_void_p(address))
         for address in self._staged:

@@ -54,7 +54,7 @@ class DeviceRunner:
             DeviceFull: the slots need more memory than there is.
         """
         manifest = bundle.manifest
-        self._memory, self._slots, self._captures = memory, slots, captures
+        self.memory, self._slots, self._captures = memory, slots, captures
         self._pad = manifest.special_ids.pad
         graphs = {role: manifest.graph(role, precision) for role in ROLES if manifest.has(role, precision)}
         recurrent = manifest.has("encoder_sequence", precision)
@@ -94,7 +94,7 @@ class DeviceRunner:
 
     def describe(self) -> str:
         """Say what is where, for a log."""
-        slots, left = self.slot_bytes >> 20, self._memory.left() >> 20
+        slots, left = self.slot_bytes >> 20, self.memory.left() >> 20
         return (
             f"{self._slots} slots take {slots} MiB of the device's memory, {left} MiB are left; {self.captured} graphs "
             f"captured; a step of {self._probed} rows takes {self.probe_seconds * 1e6:.0f} us"
@@ -102,13 +102,13 @@ class DeviceRunner:
 
     def begin(self) -> None:
         """Use the device from this thread, and capture the steps of plain greedy search for all numbers of rows."""
-        self._memory.attach()
+        self.memory.attach()
         role = "step_select" if "step_select" in self._steps else "step"
         for rack in self._shelf.first if self._captures else []:
             for rows in numbers_of_rows(self._slots):
                 for phase in range(2):
                     self._steps.run(role, rack, phase, rows, 1, False)
-        self._memory.wait()
+        self.memory.wait()
         self.probe_seconds = self._probe(role)
 
     def _probe(self, role: str) -> float:
@@ -117,7 +117,7 @@ class DeviceRunner:
         for _ in range(PROBES):
             started = time.perf_counter()
             self._steps.run(role, self._shelf.first[0], 0, self._probed, 1, False)
-            self._memory.wait()
+            self.memory.wait()
             taken.append(time.perf_counter() - started)
         return median(taken)
 
@@ -127,7 +127,7 @@ class DeviceRunner:
         binding = self._encoder.io_binding()
         binding.bind_cpu_input("source_ids", padded)
         binding.bind_cpu_input("source_lengths", lengths)
-        where = self._memory.kind, self._memory.number
+        where = self.memory.kind, self.memory.number
         for place in self._tables.read_by(self._encoding):
             binding.bind_input(place.name, *where, place.dtype, place.shape, place.address)
         names = self._remembered + self._state
@@ -170,7 +170,7 @@ class DeviceRunner:
             self._steps.run(role, on.rack, on.phase, rows, on.width, alignment)
             found.append(self._steps.fetch(role, on, alignment, number))
             on.stepped()
-        self._memory.wait()
+        self.memory.wait()
         return [_step(role, arrays) for arrays in found]
 
     def _role(self, lane: Lane, choice: Choice) -> str:
@@ -185,14 +185,14 @@ class DeviceRunner:
         count = on.rows * on.width
         ids, parents, totals = (staged[:count].reshape(on.rows, on.width) for staged in self._told)
         ids[:] = choice.ids
-        self._memory.upload(on.reads.ids.address, ids)
+        self.memory.upload(on.reads.ids.address, ids)
         if on.width > 1:
             parents[:] = numpy.arange(on.width) if choice.parents is None else choice.parents
             parents[on.begun :] = 0
-            self._memory.upload(on.reads.parents.address, parents)
+            self.memory.upload(on.reads.parents.address, parents)
         if choice.totals is not None:
             totals[:] = choice.totals
-            self._memory.upload(on.reads.totals.address, totals)
+            self.memory.upload(on.reads.totals.address, totals)
 
 
 def _step(role: str, arrays: Arrays) -> Step:
