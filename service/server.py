@@ -282,9 +282,7 @@ class Server:
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stop.is_set():
-            if (
-                self._supervised
-            ):  # a terminal, or a service manager, signals workers and the supervisor, who passes it on
+            if self._supervised:  # terminals and service managers signal all, and the supervisor passes it on
                 return
             log.error("second signal: exiting at once")
             os._exit(128 + number)

@@ -77,6 +77,7 @@ def test_workers_serve_come_back_and_drain_together() -> None:
         batches = [pool.submit(translate_many, address) for address in workers.addresses]
         assert eventually(lambda: all(scrape(http).get(BATCHES, 0) == 1 for http in workers.https))
         os.kill(pids(workers, 1)[-1], signal.SIGTERM)  # as a terminal and a service manager do, besides the supervisor
+        assert eventually(lambda: not ready(workers.https[1]))
         assert workers.stop() == 0
         assert [set(batch.result()) for batch in batches] == [texts, texts]
         assert numbers(workers, "stopped") == [0, 1]
