@@ -19,7 +19,7 @@ async def supervise(settings: Settings, arguments: Sequence[str]) -> int:
     Raises:
         StartupError: nothing was started.
     """
-    plans = plan_workers(settings, available_cpus(), _usable_gpus(settings.device))
+    plans = plan_workers(settings, available_cpus(), usable_gpus(settings.device))
     check_free(plans)
     supervisor = Supervisor(plans, lambda plan: WorkerProcess.start(plan, arguments), lambda: _announce(plans))
     loop = asyncio.get_running_loop()
@@ -28,11 +28,11 @@ async def supervise(settings: Settings, arguments: Sequence[str]) -> int:
     return await supervisor.run()
 
 
-def _usable_gpus(device: str) -> int:
+def usable_gpus(device: str) -> int:
     """Return over how many GPUs workers may be spread: `auto` would use none where ONNX Runtime lacks CUDA."""
     count = 0 if device == "cpu" else count_gpus()
     if device == "auto" and count > 1:
-        import onnxruntime  # not above: it takes a supervisor's time and memory, which for once has a use for it
+        import onnxruntime  # here, as no other supervisor needs to load it
 
         return count if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else 0
     return count
