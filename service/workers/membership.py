@@ -33,7 +33,8 @@ def join_supervisor() -> int | None:
         raise StartupError(f"{VARIABLE}={found} is no setting: --workers N sets it for its workers; unset it")
     number, supervisor = int(parts[1]), int(parts[2])
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0):
+            raise StartupError("prctl(PR_SET_PDEATHSIG) is refused here, and workers would outlive their supervisor")
     if os.getppid() != supervisor:  # it died before it could be asked for a signal
         raise StartupError(f"{VARIABLE}={found}: process {supervisor} did not start this one, or it is gone")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while it loads ends it without a traceback from each

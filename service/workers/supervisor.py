@@ -132,12 +132,12 @@ class Supervisor:
         """Return 0 for a worker that drained, or had nothing to drain as it had not yet begun to serve."""
         if status in (0, -(self._ending or 0)):
             return 0
-        log.error("worker %d did not drain (%s)", plan.number, _told(status))
+        log.error("worker %d has ended before it was done (%s)", plan.number, _told(status))
         return _exit_status(status)
 
 
 def _told(status: int) -> str:
-    return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+    return f"exit status {status}" if status >= 0 else f"signal {-status}, {signal.strsignal(-status)}"
 
 
 def _exit_status(status: int) -> int:
