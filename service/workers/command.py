@@ -29,12 +29,12 @@ async def supervise(settings: Settings, arguments: Sequence[str]) -> int:
 
 
 def usable_gpus(device: str) -> int:
-    """Return over how many GPUs workers may be spread: `auto` would use none where ONNX Runtime lacks CUDA."""
+    """Return over how many GPUs workers may be spread: none where `auto` would not take one."""
     count = 0 if device == "cpu" else count_gpus()
     if device == "auto" and count > 1:
-        import onnxruntime  # here, as no other supervisor needs to load it
+        from service.provider import choose_device  # here, as no other supervisor needs to load ONNX Runtime
 
-        return count if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else 0
+        return count if choose_device(device).kind == "cuda" else 0
     return count
 
 
