@@ -63,8 +63,10 @@ CLIENT_DEFAULT = "127.0.0.1:50051"
 class Server:
     """Own everything that starts and stops."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, supervised: bool = False) -> None:
+        """Take the settings, and whether this is one of several servers of a supervisor (`service.workers`)."""
         self._settings = settings
+        self._supervised = supervised
         self._stop = asyncio.Event()
         self._draining = asyncio.Event()
         self._hurried = False
@@ -225,7 +227,8 @@ class Server:
             f"(metrics on http://{self.http_address}/metrics)"
         )
         where = "" if self.grpc_address == CLIENT_DEFAULT else f"--address {self.grpc_address} "
-        print(f'Try: .venv/bin/seq2serve translate {where}"The weather is nice today."', flush=True)
+        hint = "" if self._supervised else f'Try: .venv/bin/seq2serve translate {where}"The weather is nice today."\n'
+        print(hint, end="", flush=True)
 
     async def _watch(self, metrics: Metrics) -> int:
         """Wait for a signal; measure how late the loop wakes, and give up when an engine has died."""
@@ -281,6 +284,8 @@ class Server:
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stop.is_set():
+            if self._supervised:  # terminals and service managers signal all, and the supervisor passes it on
+                return
             log.error("second signal: exiting at once")
             os._exit(128 + number)
         # Nobody who presses Ctrl-C has a load balancer to wait for.

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     agent_step_seconds: float = Field(
         0.02, gt=0, description="longest decoder step at which the agent asks for all its calls; at twice that for half"
     )
+    workers: int = Field(
+        1, ge=1, le=256, description="servers to run as one program, each with the next port of every address"
+    )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$", description="auto, cpu, cuda or cuda:N; cuda never falls back"
     )
@@ -62,7 +65,7 @@ class Settings(BaseSettings):
         0, ge=0, le=1 << 30, description="MiB of a GPU's memory that each model may take; 0: no limit"
     )
     precision: Literal["auto", "fp32", "int8"] = Field("auto", description="auto: int8 on a CPU, where a model has it")
-    threads: int = Field(0, ge=0, le=1024, description="ONNX Runtime threads; 0 takes the cores of this container")
+    threads: int = Field(0, ge=0, le=1024, description="ONNX Runtime threads of a worker; 0: its part of the cores")
     slots: int = Field(
         0,
         ge=0,
