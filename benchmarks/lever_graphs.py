@@ -55,8 +55,9 @@ def trace_step(config: ModelConfig, vocabulary: int, precision: str) -> Step:
     signature = Signature.of(model, candidates=1)
     prepared = prepare(quantize(model) if precision == INT8 else model)
     whole, weights = trace(StepGraph(prepared, 1), signature.inputs("traced"), signature.outputs("traced"))
-    inputs, outputs = signature.inputs("step_greedy"), signature.outputs("step_greedy")
-    graph = cut(whole, {tensor.name for tensor in inputs}, {tensor.name for tensor in outputs} - {"alignment"})
+    inputs = {tensor.name for tensor in signature.inputs("step_greedy")}
+    outputs = {t.name: t.name for t in signature.outputs("step_greedy") if t.name != "alignment"}
+    graph = cut(whole, inputs, outputs)
     name_nodes(graph)
     return Step(graph, weights, signature)
 

@@ -13,7 +13,7 @@ from export.errors import ConversionError
 from export.graphs import EncoderGraph, StepGraph, TablesGraph, prepare
 from export.optimize import cut, name_nodes, store_weights
 from export.sequence import EncoderSequenceGraph
-from export.signature import GREEDY_IDS, Signature
+from export.signature import Signature, traced_name
 from export.trace import Weights, trace
 from export.weights import WeightFile
 from models.seq2seq import Seq2Seq
@@ -51,9 +51,7 @@ def planned(signature: Signature, precisions: Collection[str]) -> list[Planned]:
     return first + [Planned(role, p) for p in reduced for role in every if role not in left_out[p]]
 
 
-def write_graphs(
-    full: Seq2Seq, models: Mapping[str, Seq2Seq], signature: Signature, half: bool, folder: Path
-) -> None:
+def write_graphs(full: Seq2Seq, models: Mapping[str, Seq2Seq], signature: Signature, half: bool, folder: Path) -> None:
     """Write the graphs of a model, given in every precision that its bundle is to have, and the tables of it in fp32.
 
     Weights of fp32 lie in weights.bin; another precision has a file of its own for what differs.
@@ -73,13 +71,9 @@ def write_graphs(
     own = {p: WeightFile(folder / f"weights_{p}.bin", half or p == FP16, weights) for p in models if p != FP32}
     for graph in planned(signature, models):
         whole, parameters = traced(graph.role if graph.role in WHOLE else "traced", graph.precision)
-        inputs, outputs = (
-            {GREEDY_IDS if graph.role == "step_select" and tensor.name == "next_ids" else tensor.name for tensor in side}
-            for side in (signature.inputs(graph.role), signature.outputs(graph.role))
-        )
+        inputs = {tensor.name for tensor in signature.inputs(graph.role)}
+        outputs = {traced_name(graph.role, tensor.name): tensor.name for tensor in signature.outputs(graph.role)}
         model = cut(whole, inputs, outputs)
-        for value in model.graph.outputs:
-            value.name = "next_ids" if value.name == GREEDY_IDS else value.name
         model.producer_name, model.producer_version, model.graph.name = "seq2serve", None, graph.name
         name_nodes(model)
         store_weights(model, parameters, own.get(graph.precision, weights))

@@ -137,7 +137,7 @@ class StepGraph(nn.Module):
         """Step from `previous_ids`, `parents` and `totals` (B, W), the tensors of the memory, and states (B, W, *).
 
         Returns the best ids and their log-probabilities (B, W, C), all log-probabilities (B, W, V), the logits that
-        these are made of (B, W, V), the best of them (B, W), what goes on of a beam (`_go_on`), the alignment (B, W, S)
+        these are made of (B, W, V), the best of them (B, W), what goes on of a beam (`go_on`), the alignment (B, W, S)
         of a model with attention, and the next states.
         """
         batch, width = previous_ids.shape
@@ -156,11 +156,11 @@ class StepGraph(nn.Module):
         log_probabilities = torch.log_softmax(logits, dim=-1)  # (B, W, V)
         best, ids = log_probabilities.topk(self.candidates, dim=-1)  # (B, W, C)
         aligned = () if alignment is None else (alignment,)
-        chosen = logits.argmax(dim=-1), *_go_on(totals, ids, best)
+        chosen = logits.argmax(dim=-1), *go_on(totals, ids, best)
         return ids, best, log_probabilities, logits, *chosen, *aligned, *following
 
 
-def _go_on(totals: Tensor, ids: Tensor, log_probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def go_on(totals: Tensor, ids: Tensor, log_probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Choose which W of all W * C candidates (B, W, C) a beam goes on with, as service.search.beam does.
 
     Those that end the sentence are out of it. Sums are in double precision, as there, and of equal ones the TopK

@@ -1,13 +1,12 @@
 """A model in fp16 as PyTorch computes it: the reference that graphs of that precision must agree with.
 
 Weights, states and memory are in half precision, and so is what every operation gives; products sum in single precision
-and round once, as tensor cores do. In single precision are the weights of attention, as softmax makes them, and all from
-the readout on: two words whose logits are near 16 would tie where they are 0.01 apart.
+and round once, as tensor cores do. In single precision are the weights of attention, as softmax makes them, and all
+from the readout on: fp16 numbers near 16 are 0.016 apart, so that logits of two words would often be the same.
 """
 
 import copy
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 

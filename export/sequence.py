@@ -71,7 +71,7 @@ def _run(
     outputs, *last = torch.onnx.ops.symbolic_multi_out(
         operator,
         [inputs, *(torch.stack(side) for side in sides), lengths.int()],
-        attributes | {"direction": direction, "hidden_size": size},
+        {**attributes, "direction": direction, "hidden_size": size},
         dtypes=[inputs.dtype] * (1 + len(cells[0].state_names)),
         shapes=[(steps, directions, batch, size), *[(directions, batch, size) for _ in cells[0].state_names]],
     )

@@ -8,7 +8,7 @@ from models.seq2seq import Seq2Seq
 from service.bundle import FP16, FP32, Tensor
 
 Tensors = tuple[Tensor, ...]
-GREEDY_IDS = "greedy_ids"  # the `next_ids` of `step_select`, where those of `step_beam` are in the same graph
+GREEDY_IDS = "greedy_ids"  # what `traced` calls the `next_ids` of `step_select`, as `step_beam` has others
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,11 @@ class Signature:
             "step_beam": (*best, *beam),
             "traced": (*best, *every, *logits, *greedy, *beam),
         }[role]
+
+
+def traced_name(role: str, output: str) -> str:
+    """Name an output of a graph in the one that it is cut from."""
+    return GREEDY_IDS if (role, output) == ("step_select", "next_ids") else output
 
 
 def _ids(name: str, *shape: int | str) -> Tensor:

@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"
 REQUIRED_ROLES = ("encoder", "step", "step_full")
 OPTIONAL_ROLES = ("tables", "step_greedy", "step_select", "step_beam", "encoder_sequence")
 FP32, FP16, INT8 = "fp32", "fp16", "int8"  # precisions of graphs
-# What graphs are told of choices and tell of them, all (B, W); the types are those of the search.
+# What graphs are told of choices and tell of them, (B, W) in the types of the search.
 CHOICES = {"next_ids": "int64", "next_parents": "int64", "next_totals": "float64", "totals": "float64"}
 NO_ATTENTION = "none"
 VERSION = re.compile("[1-9][0-9]{0,17}")  # so that it is written in one way, and fits the API's numbers
@@ -234,21 +234,19 @@ class Manifest(_Part):
                 )
 
     def _check_choices(self, graph: Graph) -> None:
-        """See that a step offers as many pieces as the manifest says, and that what it chose is of the type for that."""
+        """See that a step offers as many pieces as the manifest says, and tells of choices as the search does."""
         sizes: dict[str, tuple[Literal["C", "V"], int]] = {
             **dict.fromkeys(("candidate_ids", "candidate_log_probabilities"), ("C", self.candidates)),
             **dict.fromkeys(("log_probabilities", "logits"), ("V", self.vocabulary.size)),
         }
         for tensor in (*graph.inputs, *graph.outputs):
-            letter, size = sizes.get(tensor.name, ("C", 0))
-            if size and (len(tensor.shape) != 3 or tensor.shape[-1] not in (letter, size)):
-                raise ValueError(
-                    f"graph {graph.name!r}: {tensor.name} has shape {tensor.shape}, (B, W, {size}) expected"
-                )
-            kind = CHOICES.get(tensor.name)
-            if kind and (tensor.type, tensor.shape) != (kind, ("B", "W")):
-                why = f"is {tensor.type} {tensor.shape}, {kind} (B, W) expected"
-                raise ValueError(f"graph {graph.name!r}: {tensor.name} {why}")
+            name, kind, shape = tensor.name, tensor.type, tensor.shape
+            letter, size = sizes.get(name, ("C", 0))
+            if size and (len(shape) != 3 or shape[-1] not in (letter, size)):
+                raise ValueError(f"graph {graph.name!r}: {name} has shape {shape}, (B, W, {size}) expected")
+            wanted = CHOICES.get(name, kind)
+            if kind != wanted or (name in CHOICES and shape != ("B", "W")):
+                raise ValueError(f"graph {graph.name!r}: {name} is {kind} {shape}, {wanted} (B, W) expected")
 
     def _signature(self, role: str) -> tuple[set[str], set[str]] | None:
         state, memory = {t.name for t in self.state}, {t.name for t in self.memory}
@@ -258,18 +256,16 @@ class Manifest(_Part):
             return {"source_ids", "source_lengths"}, state | memory
         inputs = {"previous_ids", "parents", "source_lengths"} | state | memory
         following = {f"next_{name}" for name in state} | ({"alignment"} if self.has_attention else set())
-        candidates = {"candidate_ids", "candidate_log_probabilities"}
-        if role == "step":
-            return inputs, following | candidates
-        if role == "step_full":
-            return inputs, following | {"log_probabilities"}
-        if role == "step_greedy":
-            return inputs, following | {"logits"}
-        if role == "step_select":
-            return inputs, following | {"next_ids"}
-        if role == "step_beam":
-            return inputs | {"totals"}, following | candidates | {"next_ids", "next_parents", "next_totals"}
-        return None
+        chosen = {
+            "step": {"candidate_ids", "candidate_log_probabilities"},
+            "step_full": {"log_probabilities"},
+            "step_greedy": {"logits"},
+            "step_select": {"next_ids"},
+            "step_beam": {"candidate_ids", "candidate_log_probabilities", "next_ids", "next_parents", "next_totals"},
+        }
+        if role not in chosen:
+            return None
+        return inputs | ({"totals"} if role == "step_beam" else set()), following | chosen[role]
 
     @property
     def has_attention(self) -> bool:

@@ -113,6 +113,64 @@ def test_unknown_role_and_field_are_ignored(tmp_path: Path) -> None:
     assert len(read_bundle(write(tmp_path, add)).manifest.graphs) == 4
 
 
+def with_choices(described: dict[str, Any]) -> None:
+    """Add graphs that choose by themselves, and an encoder by recurrent operators."""
+    encoder, step, _ = described["graphs"]
+    ids, totals = tensor("next_ids", "int64", "B", "W"), tensor("totals", "float64", "B", "W")
+    chosen = [ids, tensor("next_parents", "int64", "B", "W"), tensor("next_totals", "float64", "B", "W")]
+    changes = {
+        "step_select": {"outputs": [ids, *step["outputs"][2:]]},
+        "step_beam": {"inputs": [*step["inputs"], totals], "outputs": [*step["outputs"], *chosen]},
+    }
+    described["graphs"] += [{**step, "name": role, "role": role, **change} for role, change in changes.items()]
+    described["graphs"].append({**encoder, "name": "encoder_sequence", "role": "encoder_sequence"})
+
+
+def test_graphs_that_choose_are_read(tmp_path: Path) -> None:
+    """They are optional, and known."""
+    manifest = read_bundle(write(tmp_path, with_choices)).manifest
+    assert all(manifest.has(role, "fp32") for role in ("step_select", "step_beam", "encoder_sequence"))
+    assert not read_bundle(write(tmp_path / "none")).manifest.has("step_select")
+
+
+SELECT, BEAM, SEQUENCE = 3, 4, 5
+
+
+@pytest.mark.parametrize(
+    ("graph", "side", "change", "why"),
+    [
+        (SELECT, "outputs", lambda found: found.pop(0), "'step_select' has outputs"),
+        (SELECT, "inputs", lambda found: found.append(tensor("totals", "float64", "B", "W")), "has inputs"),
+        (
+            SELECT,
+            "outputs",
+            lambda found: found[0].update(type="float32"),
+            "next_ids is float32 .*int64 .B, W. expected",
+        ),
+        (SELECT, "outputs", lambda found: found[0].update(shape=["B"]), r"next_ids is int64 \('B',\), int64 .B, W."),
+        (BEAM, "inputs", lambda found: found.pop(), "'step_beam' has inputs"),
+        (BEAM, "inputs", lambda found: found[-1].update(type="float32"), "totals is float32 .*float64 .B, W. expected"),
+        (BEAM, "outputs", lambda found: found[0].update(shape=["B", "W", 5]), "candidate_ids has shape .*B, W, 4"),
+        (BEAM, "outputs", lambda found: found[-1].update(shape=["B", "S"]), "next_totals is float64 .*B, W. expected"),
+        (BEAM, "outputs", lambda found: found.pop(-2), "'step_beam' has outputs"),
+        (SEQUENCE, "outputs", lambda found: found.pop(), "'encoder_sequence' has outputs"),
+        (SEQUENCE, "inputs", lambda found: found.pop(), "'encoder_sequence' has inputs"),
+    ],
+)
+def test_graph_that_chooses_otherwise_is_refused(
+    tmp_path: Path, graph: int, side: str, change: Callable[[list[Any]], object], why: str
+) -> None:
+    """Its tensors are those that a runner would bind, by name, type and shape."""
+
+    def damage(described: dict[str, Any]) -> None:
+        with_choices(described)
+        described["graphs"] = json.loads(json.dumps(described["graphs"]))  # graphs share no list any more
+        change(described["graphs"][graph][side])
+
+    with pytest.raises(BundleError, match=why):
+        read_bundle(write(tmp_path, damage))
+
+
 def in_int8(graph: dict[str, Any]) -> dict[str, Any]:
     """Describe a graph again, of another precision."""
     return {**graph, "name": f"{graph['role']}_int8", "precision": "int8"}
