@@ -12,10 +12,11 @@ from export.errors import ParityError
 from export.probe import Probe, Rounded, following
 from models.attention import Memory
 from models.seq2seq import Seq2Seq
-from service.bundle import FP16, FP32, INT8, Bundle
+from service.bundle import Bundle
 from service.cpu import available_cpus
 from service.limits import EngineLimits
 from service.model import Model
+from service.parts import FP16, FP32, INT8
 from service.provider import Device
 from service.runner import make_tables
 from service.session import open_session

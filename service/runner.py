@@ -7,8 +7,9 @@ import numpy
 import onnxruntime
 from numpy.typing import NDArray
 
-from service.bundle import Bundle, Manifest
+from service.bundle import Bundle
 from service.errors import BundleError
+from service.manifest import Manifest
 from service.padding import pad_sources
 from service.provider import Device
 from service.request import Arrays, Encoded, Lane

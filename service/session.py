@@ -5,8 +5,9 @@ from pathlib import Path
 
 import onnxruntime
 
-from service.bundle import FP32, INT8, Bundle, Graph
+from service.bundle import Bundle
 from service.errors import BundleError, StartupError
+from service.parts import FP32, INT8, Graph
 from service.provider import INSTALL, PROVIDERS, Device
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from service.bundle import Tensor
 from service.padding import Ids, aligned
+from service.parts import Tensor
 from service.request import Arrays, Encoded
 
 SPARE = 8  # positions that slabs may be too wide, as moving rows to others costs, too

@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from service.bundle import MANIFEST, read_bundle
+from service.bundle import read_bundle
 from service.errors import StartupError
 from service.limits import EngineLimits
+from service.manifest import MANIFEST
 from service.model import Model
 from service.provider import Device
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import onnxruntime
 
-from service.bundle import Bundle, Graph
+from service.bundle import Bundle
 from service.device.cuda import CudaMemory
 from service.device.host import HostMemory
 from service.device.memory import Memory
@@ -14,6 +14,7 @@ from service.device.runner import DeviceRunner
 from service.engine import Engine
 from service.limits import KINDS
 from service.model import lane_lengths
+from service.parts import Graph
 from service.provider import Device, runtime_library
 from service.request import Lane, Request
 from service.runner import OnnxRunner, Runner

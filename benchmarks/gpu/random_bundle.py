@@ -14,7 +14,9 @@ from export.weights import round_to_half
 from models.config import DataConfig, ModelConfig
 from models.seq2seq import Seq2Seq
 from models.tokenizer import PAD_ID
-from service.bundle import FP32, MANIFEST, Bundle, Golden, GoldenOutput, read_bundle
+from service.bundle import Bundle, read_bundle
+from service.manifest import MANIFEST
+from service.parts import FP32, Golden, GoldenOutput
 
 PRECISIONS = (FP32, "fp16")
 

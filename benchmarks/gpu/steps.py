@@ -9,7 +9,8 @@ import numpy
 import onnx
 
 from benchmarks.gpu.opened import CHOOSING, Variant, open_memory, open_runner
-from service.bundle import Bundle, Graph
+from service.bundle import Bundle
+from service.parts import Graph
 from service.provider import Device
 from service.request import Lane
 from service.runner import make_tables

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import onnxruntime
 
-from service.bundle import Bundle, Graph
+from service.bundle import Bundle
 from service.device.cuda import CudaMemory
 from service.device.memory import DeviceFull
 from service.device.runner import DeviceRunner
 from service.errors import StartupError
+from service.parts import Graph
 from service.provider import Device, runtime_library
 from service.session import open_session
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy
 
-from service.bundle import Tensor
 from service.device.bound import Bound
 from service.device.memory import Memory
+from service.parts import Tensor
 from service.request import Encoded
 
 ALIGNED = 256  # bytes: what CUDA's own allocations begin at multiples of

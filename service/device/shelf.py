@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from service.bundle import Tensor
 from service.device.memory import DeviceFull, Memory
 from service.device.rack import Rack, rack_bytes
+from service.parts import Tensor
 
 LEAST = 32  # slots of a rack beside the first of its length
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy
 import onnxruntime
 
-from service.bundle import Graph, Manifest, Tensor
 from service.device.bound import WITHOUT_GRAPH, Bound, Place
 from service.device.lane import DeviceLane
 from service.device.memory import Array, Memory
 from service.device.rack import Block, Phase, Rack
 from service.errors import BundleError
+from service.manifest import Manifest
+from service.parts import Graph, Tensor
 from service.request import Arrays
 
 log = logging.getLogger("service.device")

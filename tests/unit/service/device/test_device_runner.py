@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 
 from service import model
-from service.bundle import Bundle, Graph, read_bundle
+from service.bundle import Bundle, read_bundle
 from service.device.host import HostMemory
 from service.device.memory import DeviceFull
 from service.device.runner import DeviceRunner
@@ -21,6 +21,7 @@ from service.limits import EngineLimits
 from service.metrics.devices import DeviceCollector
 from service.model import Model
 from service.options import SearchOptions
+from service.parts import Graph
 from service.provider import Device
 from service.registry import Registry
 from service.request import Lane, Request

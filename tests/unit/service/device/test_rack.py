@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.bundle import Tensor
 from service.device.host import HostMemory
 from service.device.lane import DeviceLane
 from service.device.memory import DeviceFull
 from service.device.rack import Block
 from service.device.shelf import Shelf
+from service.parts import Tensor
 from service.request import Encoded
 
 KEYS = Tensor(name="keys", type="float16", shape=("B", "S", 2))
