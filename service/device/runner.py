@@ -161,12 +161,12 @@ class DeviceRunner:
         """Advance all rows of a lane by one piece, or by up to `ahead` where the device may choose; then wait once."""
         on, role = self._lanes[lane], self._role(lane, choice)
         chooses = role in SELECTING.values()
+        rows = rows_to_run(on.rows, min(self._slots, on.rack.slots) // on.width)
         if not (chooses and on.told):
-            self._tell(on, choice)
+            self._tell(on, choice, rows)
         on.told = chooses
         found: list[Arrays] = []
         for number in range(ahead if chooses else 1):
-            rows = rows_to_run(on.rows, on.rack.slots // on.width)
             self._steps.run(role, on.rack, on.phase, rows, on.width, alignment)
             found.append(self._steps.fetch(role, on, alignment, number))
             on.stepped()
@@ -180,19 +180,22 @@ class DeviceRunner:
             return lane.graph
         return selecting if choice.totals is not None and selecting in self._steps else "step"
 
-    def _tell(self, on: DeviceLane, choice: Choice) -> None:
-        """Tell the device what was said last; all hypotheses of a row continue the first in their first step."""
-        count = on.rows * on.width
-        ids, parents, totals = (staged[:count].reshape(on.rows, on.width) for staged in self._told)
-        ids[:] = choice.ids
-        self.memory.upload(on.reads.ids.address, ids)
+    def _tell(self, on: DeviceLane, choice: Choice, rows: int) -> None:
+        """Tell the device what was said last; all hypotheses of a row continue the first in their first step.
+
+        So do those of rows that are only there to be computed along: what an earlier lane left may name hypotheses
+        that a narrower one does not have.
+        """
+        ids, parents, totals = (staged[: rows * on.width].reshape(rows, on.width) for staged in self._told)
+        ids[: on.rows] = choice.ids
+        self.memory.upload(on.reads.ids.address, ids[: on.rows])
         if on.width > 1:
-            parents[:] = numpy.arange(on.width) if choice.parents is None else choice.parents
+            parents[: on.begun] = numpy.arange(on.width) if choice.parents is None else choice.parents[: on.begun]
             parents[on.begun :] = 0
             self.memory.upload(on.reads.parents.address, parents)
         if choice.totals is not None:
-            totals[:] = choice.totals
-            self.memory.upload(on.reads.totals.address, totals)
+            totals[: on.rows] = choice.totals
+            self.memory.upload(on.reads.totals.address, totals[: on.rows])
 
 
 def _step(role: str, arrays: Arrays) -> Step:

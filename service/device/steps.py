@@ -78,6 +78,7 @@ class Steps:
         bound.run()
 
     def _bind(self, role: str, phase: int, rows: int, width: int, alignment: bool, rack: Rack) -> Bound:
+        assert rows * width <= self._slots  # what the host reads has room for no more
         number = WITHOUT_GRAPH
         if role in self.captured:
             number = self.captured[role]

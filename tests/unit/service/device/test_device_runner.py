@@ -180,6 +180,18 @@ def test_steps_ahead_change_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPa
     assert_same(*found, tolerance=0)
 
 
+def test_a_narrow_lane_follows_a_wide_one(bundle: Bundle) -> None:
+    """Rows that are computed along with others continue no hypothesis that only an earlier lane of the rack had."""
+    runner, _ = open_device(bundle, "fp32")
+    for rack in runner._shelf.first:
+        for phase in rack.phases:
+            runner.memory.upload(phase.parents.address, numpy.full(SLOTS, 11))
+    for kind in ({"beam_size": 2}, {"beam_size": 2, "no_repeat_ngram_size": 3}):
+        requests, again = (make_requests(bundle, 7, kinds=(kind,)) for _ in range(2))
+        expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), again)
+        assert_same(translate(bundle, runner, requests), expected, 1e-4)
+
+
 def test_a_greedy_step_copies_16_bytes_a_row(bundle: Bundle) -> None:
     """While nobody joins or leaves, ids come to the host and nothing goes to the device."""
     runner, _ = open_device(bundle, "fp32")
