@@ -36,6 +36,7 @@ class Foreign:
     output: Tensor  # (rows, R)
     output_bias: Tensor  # (rows,)
     special: Mapping[str, str]  # our <unk>, <s> and </s> by its names; without <s> the first input is zeros
+    restricted: bool = False  # text is only cut into pieces of the source
 
     def build(self, vocabulary: Path, numbered: Path) -> tuple[Tokenizer, Seq2Seq]:
         """Make the model over a SentencePiece vocabulary, whose numbering is ours when it is written to `numbered`.
@@ -45,7 +46,7 @@ class Foreign:
         Raises:
             ImportRefused: the weights do not fit the architecture, or the vocabulary has hardly a piece of the model's.
         """
-        pieces = joint(vocabulary, numbered)
+        pieces = joint(vocabulary, numbered, self.source if self.restricted else None)
         shared = sum(piece in self.target for piece in pieces)
         if 2 * shared < len(self.target):
             raise ImportRefused(
