@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from export.errors import ExportError
 from export.foreign import joeynmt, marian, opennmt
 from export.foreign.command import run
-from export.foreign.foreign import Foreign, ImportRefused, from_torch
+from export.foreign.foreign import NEVER, Foreign, ImportRefused, from_torch
 from export.foreign.vocabulary import SPECIAL, joint
 from models.data import pad_sources
 from models.seq2seq import Seq2Seq
@@ -323,6 +323,16 @@ def test_what_is_not_covered_is_named(vocabulary: Path, tmp_path: Path) -> None:
     for reader in (opennmt.read, joeynmt.read):
         with pytest.raises(ImportRefused, match=r"nowhere.pt is no checkpoint"):
             reader(tmp_path / "nowhere.pt")
+
+
+def test_what_is_never_said_is_told_apart_as_finely_as_parity_asks(vocabulary: Path, tmp_path: Path) -> None:
+    """Its log-probability, the logit less log sum exp, is rounded twice in fp32, by less than an export allows."""
+    _opennmt(tmp_path / "model.pt", _pieces(vocabulary)[1:])
+    model, _ = _build(opennmt.read(tmp_path / "model.pt"), vocabulary, tmp_path)
+    said = torch.log_softmax(_logits(model, [8, 9], [10]), -1).detach()
+    least = said.min(-1).values.numpy()
+    assert (least < NEVER / 2).all()
+    assert (2 * numpy.spacing(abs(least)) < 1e-4).all()
 
 
 def test_another_models_vocabulary_is_refused(vocabulary: Path, tmp_path: Path) -> None:
