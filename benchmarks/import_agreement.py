@@ -34,7 +34,10 @@ def main() -> None:
     Raises:
         SystemExit: a sentence differs by more than a tie.
     """
-    given = _parser().parse_args()
+    parser = _parser()
+    given = parser.parse_args()
+    if given.program == "marian" and not given.pieces:
+        parser.error("marian needs --pieces")
     sentences = given.text.read_text(encoding="utf-8").splitlines()
     with tempfile.TemporaryDirectory() as folder:
         pieces = ["--pieces", str(given.pieces)] if given.pieces else []

@@ -1,8 +1,8 @@
 """JoeyNMT's side of the comparison; it runs in an environment that has JoeyNMT 2.3.
 
-Such an environment has PyTorch for the CPU, numpy, PyYAML, packaging, matplotlib, tqdm, sacrebleu and what
+Such an environment has PyTorch for the CPU, PyYAML, packaging, matplotlib, tqdm, sacrebleu, tensorboard and what
 `pip install --no-deps joeynmt==2.3.0 'importlib_metadata<8' zipp subword_nmt sentencepiece==0.1.99` installs: JoeyNMT
-calls a method that later SentencePiece has no more. The package asks for an older protobuf, and does not import it.
+calls a method that later SentencePiece has no more. The older protobuf that the package asks for is not needed.
 `python -m joeynmt train CONFIG.yaml` trains there, with any `scheduling` but `plateau`.
 """
 
