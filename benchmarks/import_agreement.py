@@ -92,16 +92,14 @@ def _original(given: argparse.Namespace, lines: list[str]) -> list[str]:
 
 @torch.no_grad()
 def _gap(model: Seq2Seq, source: list[int], mine: list[int], other: list[int]) -> float:
-    """Return by how much our log-probabilities prefer our piece where the two first differ, in nats."""
+    """Return by how much our log-probabilities prefer our piece where the two, which differ, first do, in nats."""
+    pairs = zip([*mine, EOS_ID], [*other, EOS_ID], strict=False)
+    at, (one, two) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
     memory, state = model.encode(*pad_sources([source], model.config.source_end))
-    end = model.output.out_features  # behind both
-    ends = [*mine, EOS_ID, end], [*other, EOS_ID, end]
-    for at, (one, two) in enumerate(zip(*ends, strict=False)):
-        previous = mine[at - 1] if at else BOS_ID
+    logits = torch.empty(0)
+    for previous in [BOS_ID, *mine[:at]]:
         logits, state, _ = model.step(torch.tensor([[previous]]), state, memory)
-        if one != two:
-            return abs(float(logits[0, 0, one] - logits[0, 0, two]))
-    return 0.0
+    return abs(float(logits[0, 0, one] - logits[0, 0, two]))
 
 
 if __name__ == "__main__":

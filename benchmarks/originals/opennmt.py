@@ -1,8 +1,8 @@
 """OpenNMT-py's side of the comparison; it runs in an environment that has OpenNMT-py 3.5.
 
 Such an environment has PyTorch for the CPU, sacrebleu, PyYAML and what
-`pip install --no-deps OpenNMT-py==3.5.1 configargparse pyonmttok` installs. The package asks for an older PyTorch; what it
-does with a recurrent model needs none.
+`pip install --no-deps OpenNMT-py==3.5.1 configargparse pyonmttok` installs. The package asks for an older PyTorch; a
+recurrent model needs none.
 
     PYTHON benchmarks/originals/opennmt.py train CONFIG.yaml     what onmt_train does
     PYTHON benchmarks/originals/opennmt.py MODEL.pt              translate lines of pieces
