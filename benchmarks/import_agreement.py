@@ -21,7 +21,7 @@ from models.data import pad_sources
 from models.greedy import default_max_length
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID
-from service.bundle import FP32
+from service.parts import FP32
 from tests.server_process import ServerProcess
 
 ROOT = Path(__file__).parents[1]
