@@ -36,7 +36,7 @@ def _merge_split(graph: onnx_ir.Graph, inner: onnx_ir.Node) -> None:
     merged.metadata_props.update(outer.metadata_props)
     graph.insert_before(outer, merged)
     for old, new in zip(read, fresh, strict=True):
-        old.replace_all_uses_with(new)
+        old.replace_all_uses_with(new, replace_graph_outputs=True)
     graph.remove([inner, outer], safe=True)
 
 
