@@ -16,7 +16,7 @@ from models.greedy import translate
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, Tokenizer
 from seq2serve import AsyncClient
-from service.bundle import FP32
+from service.parts import FP32
 from tests.server_process import ServerProcess
 
 NEAR_TIE = 1e-4  # log-probability between the best two pieces

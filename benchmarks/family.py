@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from seq2serve import Client
-from service.bundle import FP32, INT8
+from service.parts import FP32, INT8
 from tests.family import MEMBERS, SOURCES, check_served, export_member
 from tests.server_process import ServerProcess
 

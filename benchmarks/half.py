@@ -9,11 +9,13 @@ from queue import SimpleQueue
 
 from benchmarks.texts import read_pairs
 from models.evaluation import score
-from service.bundle import FP16, FP32, Bundle, read_bundle
+from service.bundle import Bundle, read_bundle
 from service.cpu import available_cpus
-from service.model import EngineLimits, Model
+from service.limits import EngineLimits
+from service.model import Model
+from service.parts import FP16, FP32
+from service.provider import Device
 from service.request import Request
-from service.session import Device
 
 SLOTS = 64
 

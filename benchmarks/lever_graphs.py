@@ -20,7 +20,7 @@ from export.weights import WeightFile
 from models.config import ModelConfig
 from models.seq2seq import Seq2Seq
 from models.tokenizer import PAD_ID
-from service.bundle import INT8
+from service.parts import INT8
 
 Ids: TypeAlias = NDArray[numpy.int64]
 Session: TypeAlias = onnxruntime.InferenceSession

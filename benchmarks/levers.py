@@ -24,7 +24,7 @@ from benchmarks.lever_graphs import Session, Step, follow, open_graph, take, tra
 from benchmarks.machine import describe_machine
 from models.config import Recipe
 from seq2serve.load.table import markdown, number
-from service.bundle import FP32, INT8
+from service.parts import FP32, INT8
 
 RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "tatoeba-en-de.toml"
 SOURCE_LENGTH = 32

@@ -28,7 +28,8 @@ from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
 from seq2serve import AsyncClient
 from seq2serve.options import TranslateOptions
-from service.bundle import FP32, read_bundle
+from service.bundle import read_bundle
+from service.parts import FP32
 from tests import option_sets, reference_search
 from tests.option_sets import OptionSet, search_options
 from tests.reference_search import decode

@@ -18,8 +18,9 @@ import onnxruntime
 
 from benchmarks.machine import describe_machine
 from service.bundle import read_bundle
+from service.provider import Device
 from service.runner import make_tables
-from service.session import Device, open_session
+from service.session import open_session
 
 SIDE = 2048  # of the square matrices whose product shows the peak
 

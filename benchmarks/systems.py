@@ -14,7 +14,8 @@ from benchmarks.peers.naive import naive
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.triton import Triton
 from service.bundle import read_bundle
-from service.session import choose_device, choose_precision
+from service.provider import choose_device
+from service.session import choose_precision
 
 OURS = "seq2serve"  # as shipped, and the first of all: it tells the others how long translations are
 

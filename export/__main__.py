@@ -16,8 +16,8 @@ from export.golden import MARGINS
 from models.checkpoint import RunError
 from models.data import DataError
 from models.tokenizer import VocabularyError
-from service.bundle import FP32, Limits
 from service.errors import StartupError
+from service.parts import FP32, Limits
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from export.signature import Signature, traced_name
 from export.trace import Weights, trace
 from export.weights import WeightFile
 from models.seq2seq import Seq2Seq
-from service.bundle import FP16, FP32, INT8, OPTIONAL_ROLES, REQUIRED_ROLES
+from service.parts import FP16, FP32, INT8, OPTIONAL_ROLES, REQUIRED_ROLES
 
 ENCODER, SEQUENCE, TABLES = "encoder", "encoder_sequence", "tables"  # tables are in full precision, once for all
 ROLES = (*REQUIRED_ROLES, *OPTIONAL_ROLES)

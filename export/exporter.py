@@ -21,7 +21,9 @@ from export.weights import round_to_half
 from models.config import TextFile
 from models.data import read_pairs
 from models.seq2seq import Seq2Seq
-from service.bundle import FP16, FP32, INT8, MANIFEST, Limits, read_bundle
+from service.bundle import read_bundle
+from service.manifest import MANIFEST
+from service.parts import FP16, FP32, INT8, Limits
 
 log = logging.getLogger("export")
 # What a model computes in each precision, in PyTorch.

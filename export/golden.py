@@ -10,7 +10,7 @@ from models.data import pad_sources
 from models.greedy import default_max_length
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID, Tokenizer
-from service.bundle import FP16, FP32, INT8, Golden, GoldenOutput, Limits
+from service.parts import FP16, FP32, INT8, Golden, GoldenOutput, Limits
 
 log = logging.getLogger("export.golden")
 # Nats. Other machines round sums differently. In fp32 that moves a margin by less than 1e-4; in int8, where a number on

@@ -13,20 +13,9 @@ from models.config import DataConfig, ModelConfig
 from models.evaluation import Scores
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from service.bundle import (
-    FORMAT_VERSION,
-    FP32,
-    NO_ATTENTION,
-    Architecture,
-    File,
-    Golden,
-    Graph,
-    Limits,
-    Manifest,
-    Score,
-    SpecialIds,
-    Vocabulary,
-)
+from service.bundle import FORMAT_VERSION
+from service.manifest import Manifest
+from service.parts import FP32, NO_ATTENTION, Architecture, File, Golden, Graph, Limits, Score, SpecialIds, Vocabulary
 
 VOCABULARY = "vocabulary.model"
 DECODERS = {"before": "", "between": "conditional ", "after": "Luong "}  # by when they attend

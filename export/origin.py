@@ -10,7 +10,9 @@ from models.checkpoint import load_best
 from models.config import DataConfig
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
-from service.bundle import MANIFEST, Score, read_bundle
+from service.bundle import read_bundle
+from service.manifest import MANIFEST
+from service.parts import Score
 
 
 @dataclass(frozen=True)

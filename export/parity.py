@@ -12,11 +12,14 @@ from export.errors import ParityError
 from export.probe import Probe, Rounded, following
 from models.attention import Memory
 from models.seq2seq import Seq2Seq
-from service.bundle import FP16, FP32, INT8, Bundle
+from service.bundle import Bundle
 from service.cpu import available_cpus
-from service.model import EngineLimits, Model
+from service.limits import EngineLimits
+from service.model import Model
+from service.parts import FP16, FP32, INT8
+from service.provider import Device
 from service.runner import make_tables
-from service.session import Device, open_session
+from service.session import open_session
 
 BATCHES, SOURCE_LENGTHS, WIDTHS = (1, 3, 7), (1, 5, 64), (1, 4)
 ENCODERS = ("encoder", "encoder_sequence")

@@ -14,7 +14,9 @@ from models.config import ModelConfig
 from models.greedy import default_max_length, greedy
 from models.seq2seq import Seq2Seq
 from models.tokenizer import PAD_ID, Tokenizer
-from service.bundle import FP32, Bundle, Manifest, read_bundle
+from service.bundle import Bundle, read_bundle
+from service.manifest import Manifest
+from service.parts import FP32
 
 Weights = dict[str, Tensor]
 

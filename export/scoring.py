@@ -9,7 +9,7 @@ from export.manifest import score_entries
 from models.evaluation import evaluate
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
-from service.bundle import FP16, FP32, INT8, Score
+from service.parts import FP16, FP32, INT8, Score
 
 log = logging.getLogger("export.scoring")
 LARGEST_LOSS = {FP16: 0.1, INT8: 0.3}  # BLEU that a precision may cost

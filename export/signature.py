@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from export.graphs import adds_embeddings
 from export.sequence import computes
 from models.seq2seq import Seq2Seq
-from service.bundle import FP16, FP32, Tensor
+from service.parts import FP16, FP32, Tensor
 
 Tensors = tuple[Tensor, ...]
 GREEDY_IDS = "greedy_ids"  # what `traced` calls the `next_ids` of `step_select`, as `step_beam` has others

@@ -2,15 +2,16 @@
 
 import asyncio
 import sys
+from importlib import import_module
 
-from service import compose_command, token_command
-from service.doctor import command as doctor
 from service.errors import StartupError
 from service.logs import configure_logs
-from service.server import Server
 from service.settings import Settings, read_settings
+from service.workers.command import supervise
+from service.workers.membership import join_supervisor
 
-COMMANDS = {"compose": compose_command.main, "doctor": doctor.main, "token": token_command.main}
+# Loaded by name, as is the server: who watches over workers, or makes a token, need not wait for ONNX Runtime.
+COMMANDS = {"compose": "service.compose_command", "doctor": "service.doctor.command", "token": "service.token_command"}
 
 # A thread that comes back from ONNX Runtime waits until the edge lets go of the interpreter: by default up to 5 ms, as
 # long as a decoder step. With this there are a tenth more sentences a second (measured), with less there are no more.
@@ -20,19 +21,25 @@ SWITCH_SECONDS = 0.0002
 def main() -> int:
     """Run the server until it is stopped; returns the exit status."""
     if command := COMMANDS.get("".join(sys.argv[1:2])):
-        return command(sys.argv[2:])
+        return int(import_module(command).main(sys.argv[2:]))
     sys.setswitchinterval(SWITCH_SECONDS)
+    worker = None
     try:
+        worker = join_supervisor()
         settings = read_settings(sys.argv[1:])
-        configure_logs(settings.log_format, settings.log_level)
-        return asyncio.run(_serve(settings))
+        configure_logs(settings.log_format, settings.log_level, worker)
+        if settings.workers > 1:
+            return asyncio.run(supervise(settings, sys.argv[1:]))
+        return asyncio.run(_serve(settings, worker is not None))
     except StartupError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {'' if worker is None else f'worker {worker}: '}{error}", file=sys.stderr)
         return 1
 
 
-async def _serve(settings: Settings) -> int:
-    return await Server(settings).run()
+async def _serve(settings: Settings, supervised: bool) -> int:
+    from service.server import Server
+
+    return await Server(settings, supervised).run()
 
 
 if __name__ == "__main__":

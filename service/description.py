@@ -80,9 +80,10 @@ def describe(model: Model, registry: Registry, limits: EdgeLimits) -> model_pb2.
         ),
         runtime=model_pb2.Runtime(
             provider=model.provider,
-            device=model.device.kind,
+            device=str(model.device),
             precision=model.precision,
             slots=model.limits.slots,
+            cpu_nodes=model.cpu_nodes if model.on_device else None,
             load_duration=duration(model.load_seconds),
             loaded_at=Timestamp(seconds=int(model.loaded_at)),
         ),

@@ -5,20 +5,19 @@ import sys
 import traceback
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
-def configure_logs(form: str, level: str) -> None:
-    """Send all log records to stderr as `form` (auto, console or json), from `level` up."""
+def configure_logs(form: str, level: str, worker: int | None = None) -> None:
+    """Send all log records to stderr as `form` (auto, console or json), from `level` up, with a worker's number."""
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     # Plain: where rich happens to be installed, tracebacks would show local variables, and in them texts and tokens.
     console = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
-    rendering: list[Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()] if as_json else [console]
-    )
+    rendering: list[Processor] = [] if worker is None else [_with_number(worker)]
+    rendering += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()] if as_json else [console]
     # The access log has a line for each call, so it goes past the standard library's records.
     structlog.configure(
         processors=[structlog.processors.add_log_level, stamp, *rendering],
@@ -36,6 +35,15 @@ def configure_logs(form: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+
+
+def _with_number(worker: int) -> Processor:
+    """Tell the lines of several servers on one stderr apart."""
+
+    def add(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+        return {**event, "worker": worker}
+
+    return add
 
 
 def trail(error: BaseException) -> str:

@@ -3,40 +3,32 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from weakref import WeakSet
 
 import numpy
 
 from service.bundle import Bundle
+from service.device.opening import open_on_gpu
+from service.device.runner import DeviceRunner
 from service.engine import Engine
 from service.errors import BundleError, ParityError
+from service.limits import KINDS, EngineLimits
 from service.options import SearchOptions
+from service.padding import aligned
+from service.provider import Device
 from service.request import Lane, Request
 from service.runner import OnnxRunner, Runner
 from service.scheduler import Scheduler
 from service.search.kinds import make_search
 from service.search.search import Search, Symbols
-from service.session import Device, choose_precision
-from service.slots import ALIGNMENT
+from service.session import choose_precision, cpu_nodes
 from service.vocabulary import Vocabulary
 
 log = logging.getLogger("service.model")
 GOLDEN_REPLAYED = 8
-# Of an engine, one to a core: a step that several threads share waits, after each operation, for the one whose core
-# somebody else has taken. More of them would make the batches small.
-MOST_SHARDS = 4
+
 FULL_SHARD = 4  # hypotheses: with more, a thread for each of two shards ends sooner than one step by all threads
-
-
-@dataclass(frozen=True)
-class EngineLimits:
-    """Bound what one model's engine takes on at a time."""
-
-    slots: int  # hypotheses
-    queue: int  # requests
-    queue_tokens: int = 1 << 30  # source pieces of these
-    beam: int = 12  # hypotheses of one request
 
 
 class Model:
@@ -70,22 +62,31 @@ class Model:
         self.vocabulary = Vocabulary(bundle.file(self.manifest.vocabulary.file), self.manifest.vocabulary.size)
         self._check_special_ids()
         self._end = [self.manifest.special_ids.eos] if self.manifest.source_end else []
-        self.source_lengths = lane_lengths(self.manifest.limits.max_source_tokens + len(self._end))
+        kind = KINDS[device.kind]
+        self.source_lengths = lane_lengths(self.manifest.limits.max_source_tokens + len(self._end), kind.shortest_lane)
         self.device, self.limits = device, limits
         # The best W + 1 pieces of each hypothesis decide on a beam of W: one of them may be the end.
         self.max_hypotheses = max(1, min(limits.beam, limits.slots, self.manifest.candidates - 1))
         self.has_attention = self.manifest.has_attention
-        shards = min(threads, MOST_SHARDS) if device.kind == "cpu" else 1
+        shards = min(threads, kind.shards)
         self.precision = choose_precision(precision, device, bundle)
-        runner = OnnxRunner(bundle, self.precision, device, threads, shards)
-        self.provider, self.cpu_nodes = runner.provider, runner.cpu_nodes
+        self.on_device: DeviceRunner | None = None
+        if device.kind == "cpu":
+            runner: Runner = OnnxRunner(bundle, self.precision, threads, shards)
+        else:
+            room = limits.slots, self.source_lengths, limits.device_bytes
+            runner = self.on_device = open_on_gpu(bundle, self.precision, device, *room)
+        self.provider = device.provider  # a session that runs elsewhere was refused
+        self.cpu_nodes = sum(map(cpu_nodes, self.on_device.sessions)) if self.on_device else 0
         self._replay_golden(runner)
         self.engine = self._build_engine(runner, limits, emit, shards, measured)
         self.engine.start()
         self.load_seconds = time.monotonic() - started
         self.loaded_at = time.time()
-        loaded = (self.name, self.version, self.precision, self.load_seconds, self.provider)
-        log.info("loaded %s version %d, %s, in %.2f s on %s", *loaded)
+        loaded = (self.name, self.version, self.precision, self.load_seconds, self.provider, device)
+        log.info("loaded %s version %d, %s, in %.2f s on %s (%s)", *loaded)
+        if self.on_device:
+            log.info("%s version %d: %s", self.name, self.version, self.on_device.describe())
 
     def _check_special_ids(self) -> None:
         special, found = self.manifest.special_ids, self.vocabulary.special_ids
@@ -108,14 +109,15 @@ class Model:
         def search(lane: Lane) -> Search:
             return make_search(lane, symbols, longest)
 
-        line = limits.queue, limits.queue_tokens
-        scheduler = Scheduler(limits.slots, *line, self.source_lengths, shards, FULL_SHARD)
+        line, ahead = (limits.queue, limits.queue_tokens), KINDS[self.device.kind].encoded_ahead
+        scheduler = Scheduler(limits.slots, *line, self.source_lengths, shards, FULL_SHARD, encoded_ahead=ahead)
         return Engine(scheduler, runner, search, emit, measured)
 
     def _replay_golden(self, runner: Runner) -> None:
         """Translate the golden sentences as requests are, by every graph; this also warms the sessions up."""
         golden = self.manifest.golden[:GOLDEN_REPLAYED]
-        engine = self._build_engine(runner, EngineLimits(3 * len(golden), 3 * len(golden)), lambda requests: None)
+        limits = replace(self.limits, queue=3 * len(golden), queue_tokens=1 << 30)
+        engine = self._build_engine(runner, limits, lambda requests: None)
         whole = (self.manifest.special_ids.eos,)  # as a further end it changes nothing, but takes whole distributions
         replayed = []
         for example in golden:
@@ -150,10 +152,10 @@ class Model:
         return Request(numpy.array([*source_ids, *self._end], numpy.int64), options, streams)
 
 
-def lane_lengths(max_source_tokens: int) -> tuple[int, ...]:
-    """Return the source lengths that lanes are made for: 64, 128, 256, ... up to the model's limit."""
-    lengths = [8 * ALIGNMENT]
+def lane_lengths(max_source_tokens: int, shortest: int) -> tuple[int, ...]:
+    """Return the source lengths that lanes are made for: the shortest, twice that, ... up to the model's limit."""
+    lengths = [shortest]
     while lengths[-1] < max_source_tokens:
         lengths.append(2 * lengths[-1])
-    lengths[-1] = min(lengths[-1], -(-max_source_tokens // ALIGNMENT) * ALIGNMENT)
+    lengths[-1] = min(lengths[-1], aligned(max_source_tokens))
     return tuple(lengths)

@@ -7,18 +7,22 @@ import numpy
 import onnxruntime
 from numpy.typing import NDArray
 
-from service.bundle import Bundle, Manifest
+from service.bundle import Bundle
 from service.errors import BundleError
+from service.manifest import Manifest
+from service.padding import pad_sources
+from service.provider import Device
 from service.request import Arrays, Encoded, Lane
 from service.search.candidates import Choice, Step
-from service.session import Device, cpu_nodes, open_session
-from service.slots import ALIGNMENT, Slots
+from service.session import open_session
+from service.slots import Slots
 
 
 class Runner(Protocol):
     """Compute for one model; rows of a lane are numbered from 0 without gaps."""
 
     ahead: int  # most steps that it takes at a time
+    encoder_rows: int  # most sources that it encodes at a time
 
     def begin(self) -> None:
         """Get ready in a thread that is going to step."""
@@ -46,17 +50,18 @@ class Runner(Protocol):
 
 
 class OnnxRunner:
-    """Run a bundle's graphs with ONNX Runtime; arrays live in the host's memory."""
+    """Run a bundle's graphs on the CPU; slots lie in the host's memory."""
 
     ahead = 1
+    encoder_rows = 8  # all are padded to the longest, so that small batches of similar length cost less
 
-    def __init__(self, bundle: Bundle, precision: str, device: Device, threads: int, shards: int = 1) -> None:
+    def __init__(self, bundle: Bundle, precision: str, threads: int, shards: int = 1) -> None:
         """Load all graphs of a precision that the bundle has, to be run by a number of shards that share the threads.
 
         Raises:
-            StartupError: a graph does not load, does not fit the manifest, or does not run on the device.
+            StartupError: a graph does not load, or does not fit the manifest.
         """
-        manifest = bundle.manifest
+        manifest, device = bundle.manifest, Device("cpu")
         each = max(1, threads // shards)
         roles = [role for role in ("step", "step_full", "step_greedy") if manifest.has(role, precision)]
         graphs = {role: manifest.graph(role, precision) for role in ("encoder", *roles)}
@@ -76,9 +81,6 @@ class OnnxRunner:
             role: {t.name: tables[t.name].astype(t.type, copy=False) for t in graph.inputs if t.name in tables}
             for role, graph in graphs.items()
         }
-        self.provider = self._steps["step"].get_providers()[0]
-        sessions = [] if device.kind == "cpu" else [self._encoder, *self._steps.values()]
-        self.cpu_nodes = sum(map(cpu_nodes, sessions))
         self._pad = manifest.special_ids.pad
         self._memory_names = [tensor.name for tensor in manifest.memory]
         self._state_names = [tensor.name for tensor in manifest.state]
@@ -97,10 +99,7 @@ class OnnxRunner:
 
     def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
         """Encode sources (S_i,) in one batch, padded to a multiple of 8."""
-        lengths = numpy.array([len(source) for source in sources], numpy.int64)
-        padded = numpy.full((len(sources), -(-int(lengths.max()) // ALIGNMENT) * ALIGNMENT), self._pad, numpy.int64)
-        for row, source in zip(padded, sources, strict=True):
-            row[: len(source)] = source
+        padded, lengths = pad_sources(sources, self._pad)
         names = self._memory_names + self._state_names
         feed = {"source_ids": padded, "source_lengths": lengths, **self._tables["encoder"]}
         outputs = self._encoder.run(names, feed)

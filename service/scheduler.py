@@ -13,7 +13,6 @@ from service.request import Lane, Request, Status
 
 PATIENCE = 30.0  # seconds after which a request is treated as due, whatever its deadline
 PRIORITY_SECONDS = 10.0  # of waiting that one step of priority is worth
-ENCODED_AHEAD = 16  # at a time: more rows hardly cost less each, and those that are being decoded wait meanwhile
 
 
 @dataclass(frozen=True)
@@ -62,14 +61,17 @@ class Scheduler:
         shards: int = 1,
         full: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        encoded_ahead: int = 16,
     ) -> None:
         """Set the limits, in hypotheses and in requests and source pieces that wait, and the source lengths of lanes.
 
-        They ascend. Another shard is begun once there are more than `full` hypotheses for each.
+        They ascend. Another shard is begun once there are more than `full` hypotheses for each. When a slot is free,
+        up to `encoded_ahead` of the line are encoded at a time.
         """
         self.slots = slots
         self.queue_limit, self.queue_tokens = queue_limit, queue_tokens
         self.full = full
+        self.encoded_ahead = encoded_ahead
         self.source_lengths = source_lengths
         self.pace = Pace(slots / shards)
         self._forecast = Forecast(slots, self.pace)
@@ -214,7 +216,7 @@ class Scheduler:
         first = self._waiting.first
         if first is None or self._ready or not self._takes(shard, first):
             return []
-        taken = self._waiting.take(ENCODED_AHEAD)
+        taken = self._waiting.take(self.encoded_ahead)
         for request in taken:
             self._encoding.add(request)
             request.status = Status.ENCODING

@@ -29,17 +29,18 @@ from service.health import Health
 from service.kserve import servicer as kserve
 from service.kserve.stubs import inference_pb2_grpc
 from service.lifecycle import Lifecycle
-from service.limits import EdgeLimits
+from service.limits import EdgeLimits, EngineLimits
+from service.metrics.devices import DeviceCollector
 from service.metrics.edge import Measured, Metrics
 from service.metrics.engine import EngineCollector
 from service.metrics.models import ModelCollector
 from service.metrics.process import register_process
 from service.mirror import Mirror
-from service.model import EngineLimits, Model
+from service.model import Model
+from service.provider import choose_device
 from service.registry import Registry
 from service.repository import Repository
 from service.servicer import ModelServicer, TranslationServicer
-from service.session import choose_device
 from service.settings import Settings
 from service.shares import Shares
 from service.tokens import open_gate
@@ -62,8 +63,10 @@ CLIENT_DEFAULT = "127.0.0.1:50051"
 class Server:
     """Own everything that starts and stops."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, supervised: bool = False) -> None:
+        """Take the settings, and whether this is one of several servers of a supervisor (`service.workers`)."""
         self._settings = settings
+        self._supervised = supervised
         self._stop = asyncio.Event()
         self._draining = asyncio.Event()
         self._hurried = False
@@ -95,7 +98,8 @@ class Server:
             if device.note:
                 log.info("running on the CPU: %s", device.note)
             delivery = Delivery(loop, settings.default_deadline)
-            limits = EngineLimits(settings.slots, settings.queue_limit, settings.queue_tokens, settings.max_beam_size)
+            limits = EngineLimits.of(settings, device)
+            self._slots = limits.slots
             threads = settings.threads or available_cpus()
 
             def make(bundle: Bundle) -> Model:
@@ -134,6 +138,7 @@ class Server:
     def _register(self, registry: CollectorRegistry) -> None:
         registry.register(EngineCollector(self._registry))
         registry.register(ModelCollector(self._registry))
+        registry.register(DeviceCollector(self._registry))
         register_process(registry, self._demand)
 
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
@@ -145,7 +150,7 @@ class Server:
             settings.max_batch_items,
             settings.max_glossary_terms,
             # Twice the slots keep them full on their own; half of the line is left to others.
-            max(1, min(2 * settings.slots, settings.queue_limit // 2)),
+            max(1, min(2 * self._slots, settings.queue_limit // 2)),
         )
         shares = Shares(settings.client_tokens_per_second)
         cache = Cache(delivery, settings.cache_entries, metrics.cache_asked) if settings.cache_entries else None
@@ -222,7 +227,8 @@ class Server:
             f"(metrics on http://{self.http_address}/metrics)"
         )
         where = "" if self.grpc_address == CLIENT_DEFAULT else f"--address {self.grpc_address} "
-        print(f'Try: .venv/bin/seq2serve translate {where}"The weather is nice today."', flush=True)
+        hint = "" if self._supervised else f'Try: .venv/bin/seq2serve translate {where}"The weather is nice today."\n'
+        print(hint, end="", flush=True)
 
     async def _watch(self, metrics: Metrics) -> int:
         """Wait for a signal; measure how late the loop wakes, and give up when an engine has died."""
@@ -278,6 +284,8 @@ class Server:
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stop.is_set():
+            if self._supervised:  # terminals and service managers signal all, and the supervisor passes it on
+                return
             log.error("second signal: exiting at once")
             os._exit(128 + number)
         # Nobody who presses Ctrl-C has a load balancer to wait for.

@@ -1,41 +1,14 @@
 """ONNX Runtime sessions on the device that was asked for, or none at all."""
 
-import ctypes
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnxruntime
 
-from service.bundle import FP32, INT8, Bundle, Graph
+from service.bundle import Bundle
 from service.errors import BundleError, StartupError
-
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-
-@dataclass(frozen=True)
-class Device:
-    """Name where graphs run, and why not elsewhere when that was left open."""
-
-    kind: str  # cpu or cuda
-    note: str = ""
-    fell_back: bool = False  # a GPU is there, and models run on the CPU without having been told to
-
-
-def choose_device(asked: str) -> Device:
-    """Turn auto, cpu or cuda into a device.
-
-    Raises:
-        StartupError: cuda was asked for and this machine cannot run it; says what is missing.
-    """
-    if asked == "cpu":
-        return Device("cpu")
-    missing = _missing_for_cuda()
-    if missing is None:
-        onnxruntime.preload_dlls()  # the CUDA libraries of the wheels, where they are installed
-        return Device("cuda")
-    if asked == "cuda":
-        raise StartupError(f"--device cuda: {missing} (use --device cpu to run without a GPU)")
-    return Device("cpu", note=missing, fell_back=has_gpu())
+from service.parts import FP32, INT8, Graph
+from service.provider import INSTALL, PROVIDERS, Device
 
 
 def choose_precision(asked: str, device: Device, bundle: Bundle) -> str:
@@ -54,27 +27,10 @@ def choose_precision(asked: str, device: Device, bundle: Bundle) -> str:
     return asked
 
 
-def has_gpu(devices: Path = Path("/dev")) -> bool:
-    """Tell whether the kernel, or the container's runtime, shows an NVIDIA GPU, whether or not anything can use it."""
-    return any(devices.glob("nvidia[0-9]*"))
-
-
-def _missing_for_cuda() -> str | None:
-    if PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
-        return "this onnxruntime is built without CUDA: install onnxruntime-gpu"
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-        count = ctypes.c_int(0)
-        status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
-    except OSError:
-        return "no NVIDIA driver (libcuda.so.1) is installed"
-    if status or count.value == 0:
-        return f"the NVIDIA driver sees no GPU (status {status})"
-    return None
-
-
-def open_session(bundle: Bundle, graph: Graph, device: Device, threads: int) -> onnxruntime.InferenceSession:
-    """Load a graph and check its tensors against the manifest.
+def open_session(
+    bundle: Bundle, graph: Graph, device: Device, threads: int, settings: Mapping[str, str] | None = None
+) -> onnxruntime.InferenceSession:
+    """Load a graph and check its tensors against the manifest; `settings` are those of a device's provider.
 
     Raises:
         BundleError: ONNX Runtime refuses the file, or its tensors are not those of the manifest.
@@ -89,14 +45,14 @@ def open_session(bundle: Bundle, graph: Graph, device: Device, threads: int) -> 
     options.log_severity_level = 3
     if device.kind != "cpu":
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # for `cpu_nodes`
-    providers = [PROVIDERS[device.kind]] + ([PROVIDERS["cpu"]] if device.kind != "cpu" else [])
+    providers = [(device.provider, dict(settings or {}))] + ([(PROVIDERS["cpu"], {})] if device.kind != "cpu" else [])
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
         raise BundleError(path, f"ONNX Runtime cannot load it: {error}") from error
-    if session.get_providers()[0] != PROVIDERS[device.kind]:
-        libraries = "CUDA 13 and cuDNN 9 libraries must be found: pip install onnxruntime-gpu[cuda,cudnn]"
-        raise StartupError(f"{path} runs on {session.get_providers()[0]} and not on {device.kind}: {libraries}")
+    if session.get_providers()[0] != device.provider:
+        libraries = f"its libraries must be found: {INSTALL}"
+        raise StartupError(f"{path} runs on {session.get_providers()[0]} and not on {device}: {libraries}")
     sizes = {"C": bundle.manifest.candidates, "V": bundle.manifest.vocabulary.size}
     _check_tensors(path, graph, sizes, session)
     return session

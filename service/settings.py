@@ -55,10 +55,23 @@ class Settings(BaseSettings):
     agent_step_seconds: float = Field(
         0.02, gt=0, description="longest decoder step at which the agent asks for all its calls; at twice that for half"
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run; cuda never falls back")
+    workers: int = Field(
+        1, ge=1, le=256, description="servers to run as one program, each with the next port of every address"
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$", description="auto, cpu, cuda or cuda:N; cuda never falls back"
+    )
+    gpu_memory_limit: int = Field(
+        0, ge=0, le=1 << 30, description="MiB of a GPU's memory that each model may take; 0: no limit"
+    )
     precision: Literal["auto", "fp32", "int8"] = Field("auto", description="auto: int8 on a CPU, where a model has it")
-    threads: int = Field(0, ge=0, le=1024, description="ONNX Runtime threads; 0 takes the cores of this container")
-    slots: int = Field(48, ge=1, le=4096, description="hypotheses that are decoded at a time, for each model")
+    threads: int = Field(0, ge=0, le=1024, description="ONNX Runtime threads of a worker; 0: its part of the cores")
+    slots: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="hypotheses decoded at a time, for each model; 0: 48 on a CPU, 512 on a GPU",
+    )
     queue_limit: int = Field(1024, ge=1, description="requests that may wait for a slot, for each model")
     queue_tokens: int = Field(65_536, ge=1, description="source pieces that may wait for a slot, for each model")
     default_deadline: float = Field(30.0, gt=0, description="seconds for a text of a call without a deadline")

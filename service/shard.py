@@ -16,7 +16,6 @@ from service.stats import EngineStats
 
 log = logging.getLogger("service.engine")
 RESTING = 8  # empty lanes whose memory is kept
-ENCODER_ROWS = 8  # of a batch: all are padded to the longest, so that small ones of similar length cost less
 FAILED = "the model failed on this request; the server's log has the cause"
 
 
@@ -102,9 +101,9 @@ class Shard:
 
     def _encode(self, requests: list[Request]) -> None:
         """Encode requests in batches of similar length; those of a batch that fails alone, and who fails again ends."""
-        by_length = sorted(requests, key=lambda request: len(request.source_ids))
-        for start in range(0, len(by_length), ENCODER_ROWS):
-            batch = by_length[start : start + ENCODER_ROWS]
+        by_length, most = sorted(requests, key=lambda request: len(request.source_ids)), self._runner.encoder_rows
+        for start in range(0, len(by_length), most):
+            batch = by_length[start : start + most]
             if not self._encode_batch(batch):
                 failed = [request for request in batch if not self._encode_batch([request])]
                 with self._lock:

@@ -6,11 +6,10 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from service.bundle import Tensor
+from service.padding import Ids, aligned
+from service.parts import Tensor
 from service.request import Arrays, Encoded
 
-Ids = NDArray[numpy.int64]
-ALIGNMENT = 8  # source lengths are padded to multiples: other lengths round sums differently (measured)
 SPARE = 8  # positions that slabs may be too wide, as moving rows to others costs, too
 
 
@@ -64,7 +63,7 @@ class Slots:
 
     def _fit(self, rows: int) -> None:
         """Make the slabs wide enough for the first rows, and narrower where they are much wider."""
-        width = -(-int(self._lengths[:rows].max()) // ALIGNMENT) * ALIGNMENT
+        width = aligned(int(self._lengths[:rows].max()))
         if width > self._width or width + SPARE < self._width:
             self._allocate(width)
 

@@ -15,10 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from service.bundle import MANIFEST, read_bundle
+from service.bundle import read_bundle
 from service.errors import StartupError
-from service.model import EngineLimits, Model
-from service.session import Device
+from service.limits import EngineLimits
+from service.manifest import MANIFEST
+from service.model import Model
+from service.provider import Device
 
 LIMITS = EngineLimits(4, 16)
 EITHER = ""  # refused, or it proves itself by the golden translations

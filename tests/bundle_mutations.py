@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.bundle import MANIFEST, read_bundle
+from service.bundle import read_bundle
 from service.errors import BundleError
+from service.manifest import MANIFEST
 
 FLIPS, MANIFEST_FLIPS = 30, 300  # of single bits, in each file
 TERABYTES = 1 << 42

@@ -60,7 +60,7 @@ class FakeRunner:
     A source piece in `fails_on` makes the encoder fail, a target piece in `breaks_on` the step.
     """
 
-    ahead = 1
+    ahead, encoder_rows = 1, 8
 
     def __init__(self, fails_on: int = -1, breaks_on: int = -1) -> None:
         self.fails_on, self.breaks_on = fails_on, breaks_on

@@ -17,7 +17,7 @@ SHARPNESS = 4.0  # of the distributions
 class HashingRunner:
     """Say what a hash of the source and of all pieces so far says; wrong parents or rows change everything after."""
 
-    ahead = 1
+    ahead, encoder_rows = 1, 8
 
     def __init__(self) -> None:
         self.lanes: set[Lane] = set()

@@ -6,10 +6,11 @@ from seq2serve.doctor.finding import Finding, Level
 from service.bundle import Bundle
 from service.cpu import available_cpus
 from service.errors import ParityError, ServiceError, StartupError
+from service.limits import EngineLimits
 from service.memory import LOADED, available_bytes
-from service.model import EngineLimits, Model
+from service.model import Model
+from service.provider import Device, choose_device
 from service.repository import Repository, Version
-from service.session import PROVIDERS, Device, choose_device
 from service.settings import Settings
 
 AGAIN = "copy it again from where it was exported, or export it again (python -m export)"
@@ -56,7 +57,7 @@ def _check(repository: Repository, version: Version, device: Device, settings: S
 
 def _try(bundle: Bundle, subject: str, device: Device, settings: Settings) -> Finding:
     """Load a version: that replays its golden translations on the provider in use."""
-    limits = EngineLimits(settings.slots, settings.queue_limit, settings.queue_tokens, settings.max_beam_size)
+    limits = EngineLimits.of(settings, device)
     threads = settings.threads or available_cpus()
     model = Model(bundle, device, threads, limits, lambda requests: None, settings.precision, measured=False)
     model.engine.close()
@@ -64,8 +65,8 @@ def _try(bundle: Bundle, subject: str, device: Device, settings: Settings) -> Fi
         f"{len(bundle.manifest.files)} files have their digests, golden translations come out on {model.provider} "
         f"in {model.precision}, loaded in {model.load_seconds:.1f} s"
     )
-    if model.provider != PROVIDERS[device.kind]:
-        return Finding(Level.FAULT, subject, f"{found}; {device.kind} was expected", "see above for what is missing")
+    if model.provider != device.provider:
+        return Finding(Level.FAULT, subject, f"{found}; {device} was expected", "see above for what is missing")
     if model.cpu_nodes:
         fix = "export it again: nodes that ONNX Runtime leaves on the CPU copy at each step"
         return Finding(Level.NOTE, subject, f"{found}; {model.cpu_nodes} nodes run on the CPU", fix)

@@ -9,7 +9,7 @@ import onnxruntime
 from onnxruntime.capi import build_and_package_info as build
 
 from seq2serve.doctor.finding import Finding, Level
-from service.session import PROVIDERS, has_gpu
+from service.provider import PROVIDERS, has_gpu
 
 CUDNN = 9
 INSTALL = "pip install onnxruntime-gpu[cuda,cudnn]"

@@ -31,11 +31,11 @@ class ModelCollector(Collector):
         info = GaugeMetricFamily(
             "seq2serve_model_info",
             "What is loaded, and the provider in use.",
-            labels=[*LABELS, "provider", "precision", "architecture", "bundle_digest"],
+            labels=[*LABELS, "provider", "device", "precision", "architecture", "bundle_digest"],
         )
         for model in self._registry.models:
             architecture = f"{model.manifest.architecture.cell}-{model.manifest.architecture.attention}"
-            labels = [model.name, str(model.version), model.provider, model.precision, architecture]
+            labels = [model.name, str(model.version), model.provider, str(model.device), model.precision, architecture]
             info.add_metric([*labels, model.digest], 1)
         return info
 

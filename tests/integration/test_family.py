@@ -10,7 +10,8 @@ from tests.server_process import ServerProcess
 pytest.importorskip("torch")
 
 from seq2serve import Client
-from service.bundle import FP32, read_bundle
+from service.bundle import read_bundle
+from service.parts import FP32
 from tests.family import check_served, export_member
 
 pytestmark = pytest.mark.torch

@@ -20,9 +20,10 @@ from benchmarks.peers.naive import naive
 from benchmarks.peers.peer import PROC, Peer, usage
 from benchmarks.peers.triton import Triton, TritonEndpoint
 from service.bundle import read_bundle
-from service.model import EngineLimits, Model
+from service.limits import EngineLimits
+from service.model import Model
+from service.provider import Device
 from service.request import Request
-from service.session import Device
 
 BUNDLE = Path(__file__).parents[3] / "model_repository" / "en-de" / "1"
 TEXTS = [

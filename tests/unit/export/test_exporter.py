@@ -16,7 +16,8 @@ from export.restore import RestoreError
 from export.trace import trace
 from models.checkpoint import RunError
 from models.data import DataError
-from service.bundle import FP32, INT8, OPTIONAL_ROLES, REQUIRED_ROLES, Limits, read_bundle
+from service.bundle import read_bundle
+from service.parts import FP32, INT8, OPTIONAL_ROLES, REQUIRED_ROLES, Limits
 from tests.unit.export.factories import make_run
 from tests.unit.models.factories import lexicon_pairs, write_tsv
 

@@ -11,7 +11,7 @@ from models import greedy as reference
 from models.checkpoint import load_best
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
-from service.bundle import FP16, FP32, INT8, Limits
+from service.parts import FP16, FP32, INT8, Limits
 from tests.unit.export.factories import GOLDEN, make_run
 
 pytestmark = pytest.mark.torch

@@ -24,7 +24,8 @@ from export.signature import Signature
 from export.weights import round_to_half
 from models.checkpoint import load_best
 from models.seq2seq import Seq2Seq
-from service.bundle import FP16, FP32, INT8, Bundle, Graph, read_bundle
+from service.bundle import Bundle, read_bundle
+from service.parts import FP16, FP32, INT8, Graph
 from tests.unit.export.factories import make_run
 
 pytestmark = pytest.mark.torch

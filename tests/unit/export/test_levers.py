@@ -9,7 +9,7 @@ import pytest
 from benchmarks.lever_graphs import Step, follow, open_graph, take, trace_step, write_step, write_unrolled
 from benchmarks.levers import best_of_own, make_feed
 from models.config import ModelConfig
-from service.bundle import FP32, INT8
+from service.parts import FP32, INT8
 from tests.unit.export.factories import SIZES
 
 pytestmark = pytest.mark.torch

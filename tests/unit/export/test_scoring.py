@@ -12,7 +12,7 @@ from export.scoring import score_texts
 from models.evaluation import Scores
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
-from service.bundle import Score
+from service.parts import Score
 
 pytestmark = pytest.mark.torch
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.tokenizer import EOS_ID
-from service.bundle import Tensor
+from service.parts import Tensor
 from service.search.beam import Beam
 from service.search.candidates import Step
 from service.search.search import Symbols

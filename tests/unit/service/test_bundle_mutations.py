@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.bundle import MANIFEST
+from service.manifest import MANIFEST
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = ROOT / "model_repository" / "en-de" / "1"

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from service.bundle import FORMAT_VERSION, MANIFEST, read_bundle
+from service.bundle import FORMAT_VERSION, read_bundle
 from service.errors import BundleError
-from service.model import EngineLimits, Model
-from service.session import Device
+from service.limits import EngineLimits
+from service.manifest import MANIFEST
+from service.model import Model
+from service.provider import Device
 from tests.earlier_bundles import ARCHIVES, FIRST, TABLES, unpack
 
 

@@ -5,8 +5,10 @@ import pytest
 from service.errors import QueueFull
 from service.model import lane_lengths
 from service.request import Lane, Request, Status
-from service.scheduler import ENCODED_AHEAD, Scheduler
+from service.scheduler import Scheduler
 from tests.factories import Clock, make_request, make_scheduler
+
+AHEAD = 16  # encoded at a time
 
 
 def admit(scheduler: Scheduler, shard: int = 0) -> list[Request]:
@@ -66,12 +68,12 @@ def test_nobody_waits_for_ever_behind_longer_ones() -> None:
         scheduler.update(Lane(8), [0])
         admit(scheduler)
         passed += 1
-    assert 1 < passed <= ENCODED_AHEAD + 8
+    assert 1 < passed <= AHEAD + 8
 
 
 def test_expected_length_is_no_more_than_the_limit() -> None:
     """A long source whose translation is bounded takes no longer than that."""
-    scheduler = make_scheduler(slots=1)
+    scheduler = make_scheduler(slots=1, clock=Clock())
     bounded, other = make_request(*range(5, 13), max_length=1), make_request(5, 6)
     for request in (bounded, other):
         scheduler.submit(request)
@@ -163,7 +165,7 @@ def test_clear_returns_everybody_alive() -> None:
 )
 def test_lanes_reach_the_model_s_limit_in_multiples_of_8(limit: int, expected: tuple[int, ...]) -> None:
     """Lanes double from 64, and the last is just long enough."""
-    assert lane_lengths(limit) == expected
+    assert lane_lengths(limit, 64) == expected
 
 
 def test_emptiest_shard_takes_who_is_next() -> None:
@@ -213,11 +215,11 @@ def test_shard_moves_its_own_rows_alone() -> None:
 def test_encoding_runs_ahead_of_the_slots() -> None:
     """When a slot is free and nobody is ready, many are encoded in one go; the next slots take those."""
     scheduler = make_scheduler(slots=2)
-    requests = alike(ENCODED_AHEAD + 3)
+    requests = alike(AHEAD + 3)
     for request in requests:
         scheduler.submit(request)
     plan = scheduler.schedule()
-    assert (plan.joining, plan.encoding) == ([], requests[:ENCODED_AHEAD])
+    assert (plan.joining, plan.encoding) == ([], requests[:AHEAD])
     assert scheduler.waiting == len(requests)
     assert scheduler.ready(0, plan.encoding) == requests[:2]
     scheduler.update(requests[0].lane or Lane(8), [0])
@@ -229,10 +231,10 @@ def test_encoding_runs_ahead_of_the_slots() -> None:
 def test_nobody_is_encoded_while_somebody_is_ready() -> None:
     """What is encoded holds memory, so there is never more of it than one batch ahead."""
     scheduler = make_scheduler(slots=1)
-    for _ in range(ENCODED_AHEAD + 2):
+    for _ in range(AHEAD + 2):
         scheduler.submit(make_request())
     assert len(admit(scheduler)) == 1
-    for _ in range(ENCODED_AHEAD - 1):
+    for _ in range(AHEAD - 1):
         scheduler.update(Lane(8), [0])
         assert scheduler.schedule().encoding == []
     scheduler.update(Lane(8), [0])

@@ -5,10 +5,11 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from service import session
+from service import provider
 from service.bundle import Bundle, read_bundle
 from service.errors import StartupError
-from service.session import Device, choose_device, choose_precision, cpu_nodes, has_gpu
+from service.provider import Device, choose_device, has_gpu
+from service.session import choose_precision, cpu_nodes
 from tests.server_process import ROOT
 from tests.unit.service.test_bundle import in_int8, write
 
@@ -57,9 +58,9 @@ def test_a_gpu_is_seen_by_its_device(tmp_path: Path) -> None:
 
 def test_falling_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """auto takes the CPU of a machine whose GPU cannot be used, and says so; who asks for the CPU does not fall."""
-    monkeypatch.setattr(session, "_missing_for_cuda", lambda: "no driver")
-    monkeypatch.setattr(session, "has_gpu", lambda: True)
-    assert choose_device("auto") == Device("cpu", "no driver", fell_back=True)
+    monkeypatch.setattr(provider, "_missing_for_cuda", lambda number: ["no driver"])
+    monkeypatch.setattr(provider, "has_gpu", lambda: True)
+    assert choose_device("auto") == Device("cpu", note="no driver", fell_back=True)
     assert choose_device("cpu") == Device("cpu")
 
 

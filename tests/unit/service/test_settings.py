@@ -37,7 +37,7 @@ def test_file_named_by_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--slots", "0"], "--slots '0': Input should be greater than or equal to 1"),
+        (["--slots", "-1"], "--slots '-1': Input should be greater than or equal to 0"),
         (["--grpc-address", "localhost"], "--grpc-address 'localhost': .* is not HOST:PORT"),
         (["--http-address", "localhost:99999"], "is not HOST:PORT"),
         (["--device", "tpu"], "--device 'tpu'"),
@@ -68,7 +68,7 @@ def test_variables_of_the_client_are_no_mistake(monkeypatch: pytest.MonkeyPatch)
     """Whoever calls a server may also start one."""
     for name in ("SEQ2SERVE_ADDRESS", "SEQ2SERVE_TOKEN"):
         monkeypatch.setenv(name, "anything")
-    assert read_settings([]).slots == 48
+    assert read_settings([]).slots == 0
 
 
 def test_broken_file_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.bundle import Tensor
+from service.parts import Tensor
 from service.request import Encoded
 from service.slots import Slots
 

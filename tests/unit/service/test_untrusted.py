@@ -13,7 +13,8 @@ import pytest
 
 from service.bundle import Bundle, read_bundle
 from service.errors import BundleError
-from service.session import Device, open_session
+from service.provider import Device
+from service.session import open_session
 from service.vocabulary import Vocabulary
 from tests.server_process import ROOT
 

@@ -1,0 +1,1 @@
+"""Every figure of a GPU: `benchmarks/gpu.sh FILE`."""

@@ -1,0 +1,48 @@
+"""Open a bundle on a GPU."""
+
+from collections.abc import Sequence
+
+import onnxruntime
+
+from service.bundle import Bundle
+from service.device.cuda import CudaMemory
+from service.device.memory import DeviceFull
+from service.device.runner import DeviceRunner
+from service.errors import StartupError
+from service.parts import Graph
+from service.provider import Device, runtime_library
+from service.session import open_session
+
+
+def open_on_gpu(
+    bundle: Bundle, precision: str, device: Device, slots: int, source_lengths: Sequence[int], limit: int | None
+) -> DeviceRunner:
+    """Load a bundle's graphs to run on a GPU, with room for `slots` hypotheses, in at most `limit` bytes.
+
+    Raises:
+        StartupError: a graph does not load or does not run there, or memory does not suffice; says how much is needed.
+    """
+    memory = CudaMemory(device.number, runtime_library(), limit)
+
+    def open_graph(graph: Graph, captures: bool) -> onnxruntime.InferenceSession:
+        return open_session(bundle, graph, device, 1, provider_settings(memory, captures, limit))
+
+    try:
+        return DeviceRunner(bundle, precision, memory, open_graph, slots, source_lengths, captures=True)
+    except DeviceFull as error:
+        raise StartupError(f"--slots {slots}: {error}: take fewer slots, or raise --gpu-memory-limit") from error
+
+
+def provider_settings(memory: CudaMemory, captures: bool, limit: int | None) -> dict[str, str]:
+    """Return the settings of ONNX Runtime's CUDA provider for one session.
+
+    All sessions of a model run on one stream, so what they do is in order with every copy, and nobody waits in between.
+    """
+    settings = {
+        "device_id": str(memory.number),
+        "user_compute_stream": str(memory.stream),
+        "enable_cuda_graph": str(int(captures)),
+        "arena_extend_strategy": "kSameAsRequested",
+        "use_tf32": "0",  # 10 bits of mantissa are not fp32
+    }
+    return settings | ({} if limit is None else {"gpu_mem_limit": str(limit)})

@@ -1,0 +1,134 @@
+"""The calls of the CUDA runtime, held against a library that notes them: there is no GPU where tests run."""
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import pytest
+
+from service.device import cuda
+from service.device.cuda import CudaMemory
+from service.device.memory import DeviceFull
+from service.errors import StartupError
+
+FREE = 1 << 20
+
+
+class Runtime:
+    """Stand in for libcudart: keep memory on the host, note every call, and fail where told."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.failing: dict[str, int] = {}
+        self.held: dict[int, Any] = {}
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if name == "cudaGetErrorString":
+                return b"out of luck"
+            self.calls.append(name)
+            if name in self.failing:
+                return self.failing[name]
+            effect = vars(Runtime).get(f"_{name}")
+            if effect:
+                effect(self, *arguments)
+            return 0
+
+        return call
+
+    def _take(self, pointer: Any, size: int) -> None:
+        buffer = ctypes.create_string_buffer(size)
+        pointer._obj.value = ctypes.addressof(buffer)
+        self.held[pointer._obj.value] = buffer
+
+    def _cudaStreamCreateWithFlags(self, pointer: Any, flags: Any) -> None:  # noqa: N802
+        pointer._obj.value = 77
+
+    def _cudaMalloc(self, pointer: Any, size: Any) -> None:  # noqa: N802
+        self._take(pointer, size.value)
+
+    def _cudaHostAlloc(self, pointer: Any, size: Any, flags: Any) -> None:  # noqa: N802
+        self._take(pointer, size.value)
+
+    def _cudaFree(self, pointer: Any) -> None:  # noqa: N802
+        del self.held[pointer.value]
+
+    def _cudaFreeHost(self, pointer: Any) -> None:  # noqa: N802
+        del self.held[pointer.value]
+
+    def _cudaMemcpyAsync(self, to: Any, at: Any, size: Any, kind: int, stream: Any) -> None:  # noqa: N802
+        assert stream.value == 77
+        ctypes.memmove(to, at, size.value)
+
+    def _cudaMemcpy2DAsync(  # noqa: N802
+        self, to: Any, stride: Any, at: Any, source: Any, size: Any, rows: Any, kind: int, stream: Any
+    ) -> None:
+        assert (kind, stream.value) == (cuda.DEVICE_TO_DEVICE, 77)
+        for row in range(rows.value):
+            ctypes.memmove(to.value + row * stride.value, at.value + row * source.value, size.value)
+
+    def _cudaMemGetInfo(self, free: Any, total: Any) -> None:  # noqa: N802
+        free._obj.value = FREE - sum(len(buffer) for buffer in self.held.values())
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    """Load the stand-in for the library."""
+    library = Runtime()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    return library
+
+
+def test_numbers_come_back_as_they_went(runtime: Runtime) -> None:
+    """Up, along and down again, in order on one stream; bytes are counted where they pass to or from the host."""
+    memory = CudaMemory(0, "libcudart.so.13")
+    first, second = memory.allocate(64), memory.allocate(64)
+    assert "cudaMemsetAsync" in runtime.calls
+    sent = memory.staging(8, numpy.dtype(numpy.int64))
+    sent[:] = range(8)
+    memory.upload(first, sent)
+    memory.move(second, first, 32)
+    memory.move_rows(second + 32, 16, first, 8, 8, 2)
+    got = memory.staging(8, numpy.dtype(numpy.int64))
+    memory.download(got, second)
+    memory.wait()
+    assert got.tolist() == [0, 1, 2, 3, 0, 0, 1, 0]
+    assert (memory.uploaded, memory.downloaded) == (64, 64)
+    memory.free(first)
+    assert len(runtime.held) == 3
+    del memory
+    assert not runtime.held
+
+
+def test_memory_ends_at_the_limit(runtime: Runtime) -> None:
+    """What others of this process take counts; the runtime's own word for it is the same error."""
+    memory = CudaMemory(0, "libcudart.so.13", limit=1000)
+    assert memory.left() == 1000
+    memory.allocate(600)
+    assert memory.left() == 400
+    with pytest.raises(DeviceFull):
+        memory.allocate(600)
+    free = CudaMemory(0, "libcudart.so.13")
+    assert free.left() == FREE - 600
+    runtime.failing["cudaMalloc"] = cuda.OUT_OF_MEMORY
+    with pytest.raises(DeviceFull, match="cudaMalloc"):
+        free.allocate(8)
+
+
+def test_what_fails_is_named(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that fails says which and why; a GPU or library that cannot be used keeps the server from starting."""
+    memory = CudaMemory(0, "libcudart.so.13")
+    runtime.failing["cudaStreamSynchronize"] = 700
+    with pytest.raises(RuntimeError, match=r"cudaStreamSynchronize: out of luck \(700\)"):
+        memory.wait()
+    runtime.failing["cudaSetDevice"] = 101
+    with pytest.raises(StartupError, match="--device cuda:5: cudaSetDevice: out of luck"):
+        CudaMemory(5, "libcudart.so.13")
+
+    def missing(name: str) -> None:
+        raise OSError
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    with pytest.raises(StartupError, match=r"libcudart.so.13 is not found: pip install"):
+        CudaMemory(0, "libcudart.so.13")

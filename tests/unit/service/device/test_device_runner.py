@@ -1,0 +1,292 @@
+"""A device that is the host's memory translates as the CPU's runner does, whoever joins or leaves meanwhile."""
+
+import queue
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy
+import onnxruntime
+import pytest
+
+from service import model
+from service.bundle import Bundle, read_bundle
+from service.device.host import HostMemory
+from service.device.memory import DeviceFull
+from service.device.runner import DeviceRunner
+from service.engine import Engine
+from service.limits import EngineLimits
+from service.metrics.devices import DeviceCollector
+from service.model import Model
+from service.options import SearchOptions
+from service.parts import Graph
+from service.provider import Device
+from service.registry import Registry
+from service.request import Lane, Request
+from service.runner import OnnxRunner, Runner
+from service.scheduler import Scheduler
+from service.search.kinds import make_search
+from service.search.search import Search, Symbols
+from service.session import open_session
+from service.vocabulary import Vocabulary
+from tests.server_process import ROOT
+
+LENGTHS, SLOTS, LONGEST = (32, 64, 128, 256), 24, 40
+TEXTS = (
+    "The old man sat alone in the kitchen and read the newspaper.",
+    "Where is the next train station?",
+    "We have been waiting for the bus for almost an hour, and nobody knows when it is going to come.",
+    "Stop!",
+    "I would like a cup of coffee, please.",
+    "She did not want to talk about it, but her brother told us the whole story while we walked along the river "
+    "towards the little village in which both of them had grown up.",
+)
+PLAIN: dict[str, Any] = {"scored": False}
+KINDS: tuple[dict[str, Any], ...] = (
+    PLAIN,
+    {},
+    {"beam_size": 5},
+    {"beam_size": 3, "alignment": True},
+    {"alignment": True},
+    {"beam_size": 2, "repetition_guard": True},
+    {"beam_size": 2, "no_repeat_ngram_size": 2},
+)
+
+
+class Replaying:
+    """Do with captured runs what a CUDA graph does: replay what was bound when their number came first.
+
+    The first time it runs thrice, as ONNX Runtime does to capture: what a run reads, it must not have written.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self._bound: dict[str, Any] = {}
+        self.replays = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run_with_iobinding(self, binding: Any, options: onnxruntime.RunOptions) -> None:
+        """Run, capture or replay."""
+        number = options.get_run_config_entry("gpu_graph_id")
+        if number in self._bound:
+            self.replays += 1
+            self._session.run_with_iobinding(self._bound[number], options)
+            return
+        self._bound[number] = binding
+        for _ in range(3):
+            self._session.run_with_iobinding(binding, options)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    """Read the bundle that ships."""
+    return read_bundle(Path("/tmp/dev/en-de/1"))
+
+
+def open_device(
+    bundle: Bundle, precision: str, slots: int = SLOTS, size: int = 1 << 40, hidden: Sequence[str] = ()
+) -> tuple[DeviceRunner, list[Replaying]]:
+    """Open a bundle on the host's memory as if it were a device that captures; `hidden` roles are not there."""
+    captured: list[Replaying] = []
+    graphs = tuple(graph for graph in bundle.manifest.graphs if graph.role not in hidden)
+    part = bundle.model_copy(update={"manifest": bundle.manifest.model_copy(update={"graphs": graphs})})
+
+    def open_graph(graph: Graph, captures: bool) -> Any:
+        session = open_session(bundle, graph, Device("cpu"), 1)
+        if not captures:
+            return session
+        captured.append(Replaying(session))
+        return captured[-1]
+
+    return DeviceRunner(part, precision, HostMemory(size), open_graph, slots, LENGTHS, captures=True), captured
+
+
+def make_requests(bundle: Bundle, count: int, kinds: Sequence[dict[str, Any]] = KINDS) -> list[Request]:
+    """Make requests of all kinds, for parts of the texts."""
+    manifest = bundle.manifest
+    vocabulary = Vocabulary(bundle.file(manifest.vocabulary.file), manifest.vocabulary.size)
+    random, requests = Random(7), []
+    for number in range(count):
+        ids = vocabulary.encode(TEXTS[number % len(TEXTS)])
+        ids = ids[: random.randrange(1, len(ids) + 1)]
+        longest = min(LONGEST, 2 * len(ids) + 4)
+        options = SearchOptions(longest, **kinds[number % len(kinds)])
+        requests.append(Request(numpy.array(ids, numpy.int64), options))
+    return requests
+
+
+def translate(bundle: Bundle, runner: Runner, requests: list[Request], at_first: int = 0) -> list[Request]:
+    """Let requests come in a random order, a few at each step; at times none waits, so that steps go ahead."""
+    special, random = bundle.manifest.special_ids, Random(3)
+    symbols = Symbols(special.unk, special.bos, special.eos)
+
+    def search(lane: Lane) -> Search:
+        return make_search(lane, symbols, LONGEST + 1)
+
+    scheduler = Scheduler(SLOTS, 10_000, 1 << 30, LENGTHS)
+    engine = Engine(scheduler, runner, search, lambda ended: None)
+    coming = random.sample(requests, len(requests))
+    while coming or scheduler.busy:
+        for _ in range(min(len(coming), at_first or random.choice((0, 0, 1, 4)))):
+            engine.submit(coming.pop())
+        engine.step()
+    return requests
+
+
+def assert_same(found: list[Request], expected: list[Request], tolerance: float) -> None:
+    """Compare hypotheses: pieces and ends to the letter, numbers within a tolerance."""
+    for one, other in zip(found, expected, strict=True):
+        assert one.error is None
+        assert len(one.hypotheses) == len(other.hypotheses)
+        for mine, its in zip(one.hypotheses, other.hypotheses, strict=True):
+            assert (mine.ids, mine.finish_reason) == (its.ids, its.finish_reason)
+            known = ~numpy.isnan(its.token_scores)  # where the other runner had no scores to give
+            numpy.testing.assert_allclose(mine.token_scores[known], its.token_scores[known], atol=tolerance)
+            assert (mine.alignment is None) == (its.alignment is None)
+            if mine.alignment is not None and its.alignment is not None:
+                numpy.testing.assert_allclose(mine.alignment, its.alignment, atol=tolerance)
+
+
+def test_device_translates_as_the_cpu_does(bundle: Bundle) -> None:
+    """All ways of searching, mixed in one engine: greedy and beams that the device chooses by itself are the same."""
+    runner, captured = open_device(bundle, "fp32")
+    runner.begin()
+    expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), make_requests(bundle, 84))
+    assert_same(translate(bundle, runner, make_requests(bundle, 84)), expected, 1e-4)
+    assert all(session.replays for session in captured)
+    assert runner.captured > 4 * len(LENGTHS)
+
+
+def test_a_bundle_without_selection_lets_the_host_choose(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    """Earlier bundles give the same translations; the log says what they lack."""
+    hidden = ("step_select", "step_beam", "encoder_sequence")
+    runner, _ = open_device(bundle, "fp32", hidden=hidden)
+    assert "no graph has the role step_select" in caplog.text
+    expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), make_requests(bundle, 28))
+    assert_same(translate(bundle, runner, make_requests(bundle, 28)), expected, 1e-4)
+
+
+def test_steps_ahead_change_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step at a time or four: the same pieces, and no row that ended is heard of again."""
+    found = []
+    for ahead in (1, 4):
+        monkeypatch.setattr(DeviceRunner, "ahead", ahead)
+        runner, _ = open_device(bundle, "fp32")
+        found.append(translate(bundle, runner, make_requests(bundle, 56)))
+    assert_same(*found, tolerance=0)
+
+
+def test_a_narrow_lane_follows_a_wide_one(bundle: Bundle) -> None:
+    """Rows that are computed along with others continue no hypothesis that only an earlier lane of the rack had."""
+    runner, _ = open_device(bundle, "fp32")
+    for rack in runner._shelf.first:
+        for phase in rack.phases:
+            runner.memory.upload(phase.parents.address, numpy.full(SLOTS, 11))
+    for kind in ({"beam_size": 2}, {"beam_size": 2, "no_repeat_ngram_size": 3}):
+        requests, again = (make_requests(bundle, 7, kinds=(kind,)) for _ in range(2))
+        expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), again)
+        assert_same(translate(bundle, runner, requests, at_first=7), expected, 1e-4)
+
+
+def test_a_greedy_step_copies_16_bytes_a_row(bundle: Bundle) -> None:
+    """While nobody joins or leaves, ids come to the host and nothing goes to the device."""
+    runner, _ = open_device(bundle, "fp32")
+    requests = make_requests(bundle, 8, kinds=(PLAIN,))
+    special = bundle.manifest.special_ids
+    engine = Engine(
+        Scheduler(8, 100, 1 << 30, LENGTHS),
+        runner,
+        lambda lane: make_search(lane, Symbols(special.unk, special.bos, special.eos), LONGEST + 1),
+        lambda ended: None,
+    )
+    for request in requests:
+        engine.submit(request)
+    memory = runner.memory
+    lengths, up, down = 8 * len(requests), memory.uploaded, memory.downloaded
+    while engine.scheduler.busy:
+        engine.step()
+    rows = engine.stats.decode_rows.sum
+    assert memory.downloaded - down == 8 * rows
+    assert memory.uploaded - up - lengths < 8 * rows / 2
+
+
+def test_slots_that_do_not_fit_keep_a_model_from_loading(bundle: Bundle) -> None:
+    """The message says what they take."""
+    with pytest.raises(DeviceFull, match=r"4096 slots take \d+ MiB"):
+        open_device(bundle, "fp32", slots=4096, size=1 << 30)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_a_step_that_fails_costs_nobody(
+    bundle: Bundle, rows: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All rows of it begin again, each by itself."""
+    caplog.set_level("CRITICAL")
+    runner, _ = open_device(bundle, "fp32")
+    real, failed = runner._steps.run, []
+
+    def run(*arguments: Any) -> None:
+        if not failed and arguments[3] >= rows:
+            failed.append(arguments)
+            raise RuntimeError("once")
+        real(*arguments)
+
+    monkeypatch.setattr(runner._steps, "run", run)
+    expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), make_requests(bundle, 30, kinds=(PLAIN,)))
+    assert_same(translate(bundle, runner, make_requests(bundle, 30, kinds=(PLAIN,))), expected, 1e-4)
+    assert failed
+
+
+def test_half_precision_says_the_same_on_plain_sentences(bundle: Bundle) -> None:
+    """With fp16 weights and memory, the golden translations come out."""
+    runner, _ = open_device(bundle, "fp16")
+    manifest = bundle.manifest
+    requests = [
+        Request(numpy.array(golden.source_ids, numpy.int64), SearchOptions(LONGEST, scored=False))
+        for golden in manifest.golden
+    ]
+    translate(bundle, runner, requests)
+    expected = [golden.outputs["fp16"].ids for golden in manifest.golden]
+    assert [request.hypotheses[0].ids for request in requests] == expected
+
+
+def test_a_model_on_a_device_serves_from_it(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It replays its golden translations there, captures in the thread that steps, and says what it takes."""
+    begun: list[str] = []
+
+    def open_on_gpu(
+        bundle: Bundle, precision: str, device: Device, slots: int, lengths: Sequence[int], limit: int | None
+    ) -> DeviceRunner:
+        assert (str(device), slots, tuple(lengths), limit) == ("cuda:1", 5, LENGTHS, 1 << 30)
+        runner, _ = open_device(bundle, precision, slots)
+        begin = runner.begin
+        monkeypatch.setattr(runner, "begin", lambda: (begun.append(threading.current_thread().name), begin()))
+        return runner
+
+    monkeypatch.setattr(model, "open_on_gpu", open_on_gpu)
+    monkeypatch.setattr(model, "cpu_nodes", lambda session: 0)  # these sessions do not note it
+    finished: queue.Queue[Request] = queue.Queue()
+    limits = EngineLimits(slots=5, queue=8, device_bytes=1 << 30)
+    served = Model(bundle, Device("cuda", 1), 2, limits, lambda ended: [finished.put(one) for one in ended], "fp16")
+    try:
+        golden = bundle.manifest.golden[0]
+        served.engine.submit(served.request(list(golden.source_ids), SearchOptions(LONGEST, scored=False)))
+        assert finished.get(timeout=60).hypotheses[0].ids == golden.outputs["fp16"].ids
+        registry = Registry()
+        registry.add(served)
+        families = list(DeviceCollector(registry).collect())
+    finally:
+        served.engine.close()
+    assert begun == ["engine-0"]
+    listed = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for family in families:
+        (sample, *_) = family.samples
+        name = sample.name
+        assert f"| `{name}` | {family.type} | {', '.join(sample.labels)} |" in listed
+        assert sample.labels["device"] == "cuda:1"
+        assert sample.value > 0, name
+    assert len(families) == listed.count("| `seq2serve_device_")
