@@ -10,7 +10,8 @@ import onnx_ir
 from torch import nn
 
 from export.errors import ConversionError
-from export.graphs import EncoderGraph, StepGraph, TablesGraph, prepare
+from export.fewer import shorten
+from export.graphs import EncoderGraph, StepGraph, TablesGraph, join, prepare
 from export.optimize import cut, name_nodes, store_weights
 from export.sequence import EncoderSequenceGraph
 from export.signature import Signature, traced_name
@@ -60,6 +61,8 @@ def write_graphs(full: Seq2Seq, models: Mapping[str, Seq2Seq], signature: Signat
         ConversionError: a graph cannot be written, or the ONNX checker refuses it.
     """
     prepared = {precision: prepare(model) for precision, model in models.items()}
+    if FP16 in prepared:
+        join(prepared[FP16])
 
     @cache
     def traced(role: str, precision: str) -> tuple[onnx_ir.Model, Weights]:
@@ -74,6 +77,8 @@ def write_graphs(full: Seq2Seq, models: Mapping[str, Seq2Seq], signature: Signat
         inputs = {tensor.name for tensor in signature.inputs(graph.role)}
         outputs = {traced_name(graph.role, tensor.name): tensor.name for tensor in signature.outputs(graph.role)}
         model = cut(whole, inputs, outputs)
+        if graph.precision == FP16:
+            shorten(model)
         model.producer_name, model.producer_version, model.graph.name = "seq2serve", None, graph.name
         name_nodes(model)
         store_weights(model, parameters, own.get(graph.precision, weights))

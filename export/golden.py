@@ -14,8 +14,8 @@ from service.parts import FP16, FP32, INT8, Golden, GoldenOutput, Limits
 
 log = logging.getLogger("export.golden")
 # Nats. Other machines round sums differently. In fp32 that moves a margin by less than 1e-4; in int8, where a number on
-# a border may end up a whole step further, by up to 0.05 (the bundled model, PyTorch and ONNX Runtime, 3,000 words); in
-# fp16, where some round after each operation and some after several, a log-probability by up to 0.05.
+# a border may end up a whole step further, by up to 0.05 (the bundled model, PyTorch and ONNX Runtime, 3,000 words). In
+# fp16, where some round after each operation and some after several, it moves a log-probability by up to 0.05.
 MARGINS = {FP32: 0.05, FP16: 0.2, INT8: 0.2}
 KEPT = 8  # as many as a server replays
 NEEDED = 3

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 from torch.nn.functional import embedding
 
+from export.joined import JoinedCell
 from export.products import IntegerLinear, TransposedLinear
 from export.quantized import QuantizedLinear
 from models.attention import Memory
@@ -30,6 +31,16 @@ def prepare(model: Seq2Seq) -> Seq2Seq:
             elif isinstance(child, nn.Linear) and child is not prepared.output:
                 setattr(owner, name, TransposedLinear(child))
     return prepared.requires_grad_(False)
+
+
+def join(prepared: Seq2Seq) -> Seq2Seq:
+    """Let the decoder's cells that read no table, in place, multiply input and state at once."""
+    decoder = prepared.decoder
+    if not prepared.config.layer_norm:  # which normalizes the two apart
+        if hasattr(decoder, "context_cell"):
+            setattr(decoder, "context_cell", JoinedCell(decoder.context_cell))  # noqa: B010 - of another type
+        decoder.upper = nn.ModuleList(JoinedCell(cast(Cell, cell)) for cell in decoder.upper)
+    return prepared
 
 
 def adds_embeddings(model: Seq2Seq) -> bool:

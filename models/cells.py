@@ -66,6 +66,10 @@ class Cell(nn.Module, ABC):
     def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
         """Advance the state (..., H) by one projected input (..., gates * H)."""
 
+    @abstractmethod
+    def advance(self, joined: Tensor, state: State) -> State:
+        """Advance the state (..., H) by W x + U h + b (..., *), summed where the equations have nothing but the sum."""
+
 
 class RNNCell(Cell):
     """h_t = tanh(W x_t + U h_{t-1} + b) (Elman 1990)."""
@@ -74,7 +78,11 @@ class RNNCell(Cell):
 
     def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
         """Advance the state (..., H) by one projected input (..., H)."""
-        return (torch.tanh(projected + self.recur(state[0], mask)),)
+        return self.advance(projected + self.recur(state[0], mask), state)
+
+    def advance(self, joined: Tensor, state: State) -> State:
+        """Advance the state (..., H) by the sum (..., H)."""
+        return (torch.tanh(joined),)
 
 
 class GRUCell(Cell):
@@ -88,11 +96,20 @@ class GRUCell(Cell):
 
     def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
         """Advance the state (..., H) by one projected input (..., 3H)."""
-        (hidden,) = state
         size = self.hidden_size
         x_gates, x_new = projected.split([2 * size, size], dim=-1)
-        h_gates, h_new = self.recur(hidden, mask).split([2 * size, size], dim=-1)
-        update, reset = torch.sigmoid(x_gates + h_gates).chunk(2, dim=-1)
+        h_gates, h_new = self.recur(state[0], mask).split([2 * size, size], dim=-1)
+        return self._blend(x_gates + h_gates, x_new, h_new, state)
+
+    def advance(self, joined: Tensor, state: State) -> State:
+        """Advance the state (..., H) by the sums of z and r, W_n x + b and U_n h + b (..., 4H)."""
+        size = self.hidden_size
+        gates, x_new, h_new = joined.split([2 * size, size, size], dim=-1)
+        return self._blend(gates, x_new, h_new, state)
+
+    def _blend(self, gates: Tensor, x_new: Tensor, h_new: Tensor, state: State) -> State:
+        (hidden,) = state
+        update, reset = torch.sigmoid(gates).chunk(2, dim=-1)
         new = torch.tanh(x_new + reset * h_new)
         return (new + update * (hidden - new),)
 
@@ -115,11 +132,14 @@ class LSTMCell(Cell):
 
     def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
         """Advance the state (..., H), (..., H) by one projected input (..., 4H)."""
-        hidden, cell = state
+        return self.advance(projected + self.recur(state[0], mask), state)
+
+    def advance(self, joined: Tensor, state: State) -> State:
+        """Advance the state (..., H), (..., H) by the sum (..., 4H)."""
         size = self.hidden_size
-        gates, candidate = (projected + self.recur(hidden, mask)).split([3 * size, size], dim=-1)
+        gates, candidate = joined.split([3 * size, size], dim=-1)
         write, output, forget = torch.sigmoid(gates).chunk(3, dim=-1)
-        cell = forget * cell + write * torch.tanh(candidate)
+        cell = forget * state[1] + write * torch.tanh(candidate)
         return output * torch.tanh(self.cell_norm(cell)), cell
 
 

@@ -17,7 +17,7 @@ from export.trace import trace
 from models.checkpoint import RunError
 from models.data import DataError
 from service.bundle import read_bundle
-from service.parts import FP32, INT8, Limits
+from service.parts import FP32, INT8, OPTIONAL_ROLES, REQUIRED_ROLES, Limits
 from tests.unit.export.factories import make_run
 from tests.unit.models.factories import lexicon_pairs, write_tsv
 
@@ -47,7 +47,7 @@ def versions(options: Options) -> list[Path]:
         patch.setattr(convert, "trace", trace)  # not as conftest.py has it: a second time gives the same bytes
         folders = [export(options)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scoring, "LARGEST_LOSS", 100)  # random weights translate by chance
+        patch.setattr(scoring, "LARGEST_LOSS", {INT8: 100})  # random weights translate by chance
         folders.append(export(replace(options, precisions=(INT8, FP32))))
         for precisions in ((FP32, INT8), (INT8,)):
             folders.append(export(replace(options, run=folders[1], precisions=precisions)))
@@ -84,9 +84,8 @@ def test_bundle_has_graphs_of_every_precision(versions: list[Path]) -> None:
         "weights_int8.bin",
     }
     assert mixed.files.keys() == fp32.files.keys() | integer
-    assert int8.files.keys() == integer | {"tables.onnx", "weights.bin", *fp32.files} - {
-        "encoder.onnx", "step.onnx", "step_full.onnx", "step_greedy.onnx",
-    }  # fmt: skip
+    full = {f"{role}.onnx" for role in (*REQUIRED_ROLES, *OPTIONAL_ROLES)}
+    assert int8.files.keys() == integer | {"tables.onnx"} | fp32.files.keys() - full
     assert int8.files["weights.bin"].bytes < mixed.files["weights.bin"].bytes
     assert mixed.files["weights_int8.bin"].bytes < int8.files["weights_int8.bin"].bytes
     for manifest in (mixed, int8):
@@ -113,10 +112,8 @@ def test_manifest_tells_all(versions: list[Path]) -> None:
     assert manifest.architecture.cell == "gru"
     assert "conditional gru decoder (1 x 27)" in manifest.architecture.summary
     assert len(manifest.golden) == 8
-    assert set(manifest.files) == {
-        "tables.onnx", "encoder.onnx", "step.onnx", "step_full.onnx", "step_greedy.onnx", "weights.bin",
-        "vocabulary.model", "ATTRIBUTION.md", "MODEL_CARD.md",
-    }  # fmt: skip
+    graphs = {f"{role}.onnx" for role in (*REQUIRED_ROLES, *OPTIONAL_ROLES)}
+    assert set(manifest.files) == graphs | {"weights.bin", "vocabulary.model", "ATTRIBUTION.md", "MODEL_CARD.md"}
     assert (versions[0] / "MODEL_CARD.md").read_text(encoding="utf-8") == "a card"
     for name, file in manifest.files.items():
         assert hashlib.sha256((versions[0] / name).read_bytes()).hexdigest() == file.sha256
@@ -150,7 +147,7 @@ def test_graphs_hold_no_trace_of_this_machine(versions: list[Path]) -> None:
 def test_failed_export_leaves_nothing(
     options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    def fail(model: object, signature: object, half: bool, folder: Path) -> None:
+    def fail(full: object, models: object, signature: object, half: bool, folder: Path) -> None:
         (folder / "weights.bin").write_bytes(b"half")
         raise error
 
@@ -163,13 +160,13 @@ def test_failed_export_leaves_nothing(
 def test_export_without_parity_leaves_nothing(
     versions: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def copy(model: object, signature: object, half: bool, folder: Path) -> None:
+    def copy(full: object, models: object, signature: object, half: bool, folder: Path) -> None:
         for path in [*versions[0].glob("*.onnx"), versions[0] / "weights.bin"]:
             (folder / path.name).write_bytes(path.read_bytes())
 
     monkeypatch.setattr(exporter, "write_graphs", copy)
     other = make_run(tmp_path / "run", {"conditional": True}, seed=1)
-    with pytest.raises(ParityError, match=r"keys of the encoder at B = 1, S = 1 differs from PyTorch by"):
+    with pytest.raises(ParityError, match=r"keys of the encoder_sequence at B = 1, S = 1 differs from PyTorch by"):
         export(Options(other, tmp_path / "repository" / "en-de", candidates=9))
     assert not list((tmp_path / "repository").iterdir())
 

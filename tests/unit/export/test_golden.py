@@ -5,12 +5,13 @@ import torch
 
 from export.errors import GoldenError
 from export.golden import MARGINS, golden_translations, greedy
+from export.halved import halve
 from export.quantized import quantize
 from models import greedy as reference
 from models.checkpoint import load_best
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
-from service.parts import FP32, INT8, Limits
+from service.parts import FP16, FP32, INT8, Limits
 from tests.unit.export.factories import GOLDEN, make_run
 
 pytestmark = pytest.mark.torch
@@ -25,13 +26,15 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Seq2Seq, Tokenizer
     return model, tokenizer
 
 
-@pytest.mark.parametrize("precisions", [(FP32,), (INT8,), (FP32, INT8)])
+@pytest.mark.parametrize("precisions", [(FP32,), (INT8,), (FP32, FP16, INT8)])
 def test_translations_are_those_of_greedy_search(
     loaded: tuple[Seq2Seq, Tokenizer], precisions: tuple[str, ...]
 ) -> None:
     """Of each precision, in which all are clear-cut."""
     model, tokenizer = loaded
-    models = {precision: {FP32: model, INT8: quantize(model)}[precision] for precision in precisions}
+    models = {
+        precision: {FP32: model, FP16: halve(model), INT8: quantize(model)}[precision] for precision in precisions
+    }
     kept = golden_translations(models, tokenizer, GOLDEN, LIMITS)
     assert len(kept) == 8
     for example in kept:

@@ -20,6 +20,7 @@ TEXTS = [(Path("/data/own/test.tsv"), [("mira", "luto")])]
 EARLIER = [
     Score(metric="BLEU", value=11, dataset="own/test.tsv"),
     Score(metric="BLEU", value=10, dataset="own/test.tsv (in int8)"),
+    Score(metric="BLEU", value=10, dataset="own/test.tsv (in fp16)"),
     Score(metric="BLEU", value=12, dataset="valid.tsv (in training)"),
     Score(metric="BLEU", value=9, dataset="own/valid.tsv (in int8)"),
 ]
@@ -64,6 +65,14 @@ def test_each_precision_has_its_score(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("precisions", [("int8",), ("fp32", "int8")])
 def test_int8_that_costs_too_much_is_refused(monkeypatch: pytest.MonkeyPatch, precisions: tuple[str, ...]) -> None:
     with pytest.raises(
-        QualityError, match=r"own/test.tsv: fp32 30.00, int8 29.60; it may lose 0.3: .*--precision fp32"
+        QualityError, match=r"own/test.tsv: fp32 30.00, int8 29.60; it may lose 0.3: .*without --precision int8"
     ):
         recorded(monkeypatch, precisions, fp32=30, int8=29.6)
+
+
+def test_fp16_may_cost_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named like int8, and read again."""
+    found = recorded(monkeypatch, ("fp32", "fp16"), fp32=30, fp16=29.95)
+    assert found["own/test.tsv (in fp16)"] == 29.95
+    with pytest.raises(QualityError, match=r"fp32 30.00, fp16 29.80; it may lose 0.1: .*without --precision fp16"):
+        recorded(monkeypatch, ("fp32", "fp16"), fp32=30, fp16=29.8)
