@@ -3,7 +3,6 @@
 import queue
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -84,7 +83,7 @@ class Replaying:
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
     """Read the bundle that ships."""
-    return read_bundle(Path("/tmp/dev/en-de/1"))
+    return read_bundle(ROOT / "model_repository" / "en-de" / "1")
 
 
 def open_device(
