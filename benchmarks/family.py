@@ -1,7 +1,7 @@
 """Every cell with every context, exported in every precision and served: python -m benchmarks.family.
 
 Models are small and their weights random. An export proves parity with PyTorch; what a server in fp32 translates must
-be what PyTorch does, and one in fp16 or int8 must load them all, which proves their golden translations, and serve them.
+be what PyTorch does, and one in fp16 or int8 must load them all, which proves their golden translations, and serve.
 """
 
 import argparse
