@@ -1,7 +1,7 @@
-"""Every cell with every context, exported in both precisions and served: python -m benchmarks.family.
+"""Every cell with every context, exported in every precision and served: python -m benchmarks.family.
 
 Models are small and their weights random. An export proves parity with PyTorch; what a server in fp32 translates must
-be what PyTorch does, and one in int8 must load them all, which proves their golden translations, and serve them.
+be what PyTorch does, and one in fp16 or int8 must load them all, which proves their golden translations, and serve.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from seq2serve import Client
-from service.parts import FP32, INT8
+from service.parts import FP16, FP32, INT8
 from tests.family import MEMBERS, SOURCES, check_served, export_member
 from tests.server_process import ServerProcess
 
@@ -30,9 +30,9 @@ def main() -> None:
         bundles = {}
         for name in given.only:
             started = time.monotonic()
-            bundles[name] = export_member(folder / "runs", name, (FP32, INT8), folder / "repository")
+            bundles[name] = export_member(folder / "runs", name, (FP32, FP16, INT8), folder / "repository")
             print(f"{name:24} exported with parity in {time.monotonic() - started:.0f} s", flush=True)
-        for precision in (FP32, INT8):
+        for precision in (FP32, FP16, INT8):
             arguments = ("--model-repository", str(folder / "repository"), "--precision", precision)
             with ServerProcess(*arguments) as server, Client(server.address) as client:
                 for name, bundle in bundles.items():
