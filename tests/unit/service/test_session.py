@@ -5,10 +5,9 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from service import provider
 from service.bundle import Bundle, read_bundle
 from service.errors import StartupError
-from service.provider import Device, choose_device, has_gpu
+from service.provider import Device
 from service.session import choose_precision, cpu_nodes
 from tests.server_process import ROOT
 from tests.unit.service.test_bundle import in_int8, write
@@ -46,22 +45,6 @@ def test_missing_precision_is_refused(tmp_path: Path) -> None:
     """The message says what the bundle has."""
     with pytest.raises(StartupError, match=r"--precision int8: .*xx-yy/1 has fp32 \(use --precision auto"):
         choose_precision("int8", Device("cpu"), bundle(tmp_path, "fp32"))
-
-
-def test_a_gpu_is_seen_by_its_device(tmp_path: Path) -> None:
-    """Devices of a GPU count, those of the driver alone do not."""
-    (tmp_path / "nvidiactl").touch()
-    assert not has_gpu(tmp_path)
-    (tmp_path / "nvidia0").touch()
-    assert has_gpu(tmp_path)
-
-
-def test_falling_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """auto takes the CPU of a machine whose GPU cannot be used, and says so; who asks for the CPU does not fall."""
-    monkeypatch.setattr(provider, "_missing_for_cuda", lambda number: ["no driver"])
-    monkeypatch.setattr(provider, "has_gpu", lambda: True)
-    assert choose_device("auto") == Device("cpu", note="no driver", fell_back=True)
-    assert choose_device("cpu") == Device("cpu")
 
 
 def test_nodes_on_the_cpu_are_counted() -> None:
