@@ -171,16 +171,16 @@ def test_graph_that_chooses_otherwise_is_refused(
         read_bundle(write(tmp_path, damage))
 
 
-def in_int8(graph: dict[str, Any]) -> dict[str, Any]:
+def in_precision(graph: dict[str, Any], precision: str) -> dict[str, Any]:
     """Describe a graph again, of another precision."""
-    return {**graph, "name": f"{graph['role']}_int8", "precision": "int8"}
+    return {**graph, "name": f"{graph['role']}_{precision}", "precision": precision}
 
 
 def test_graph_is_found_by_role_and_precision(tmp_path: Path) -> None:
     """A precision counts if every required role has a graph of it; who names none takes what comes first."""
 
     def add(described: dict[str, Any], roles: tuple[str, ...]) -> None:
-        described["graphs"] += [in_int8(graph) for graph in described["graphs"] if graph["role"] in roles]
+        described["graphs"] += [in_precision(graph, "int8") for graph in described["graphs"] if graph["role"] in roles]
 
     single = read_bundle(write(tmp_path / "single")).manifest
     part = read_bundle(write(tmp_path / "part", lambda m: add(m, ("encoder", "step")))).manifest

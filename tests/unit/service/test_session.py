@@ -10,7 +10,7 @@ from service.errors import StartupError
 from service.provider import Device
 from service.session import choose_precision, cpu_nodes
 from tests.server_process import ROOT
-from tests.unit.service.test_bundle import in_int8, write
+from tests.unit.service.test_bundle import in_precision, write
 
 
 def bundle(folder: Path, *precisions: str) -> Bundle:
@@ -18,7 +18,7 @@ def bundle(folder: Path, *precisions: str) -> Bundle:
 
     def change(described: dict[str, list[dict[str, str]]]) -> None:
         graphs = described["graphs"]
-        described["graphs"] = [g for p in precisions for g in (graphs if p == "fp32" else map(in_int8, graphs))]
+        described["graphs"] = [g if p == "fp32" else in_precision(g, p) for p in precisions for g in graphs]
 
     return read_bundle(write(folder, change))
 
@@ -28,6 +28,8 @@ def bundle(folder: Path, *precisions: str) -> Bundle:
     [
         (("fp32", "int8"), "cpu", "auto", "int8"),
         (("fp32", "int8"), "cuda", "auto", "fp32"),
+        (("fp32", "fp16", "int8"), "cuda", "auto", "fp16"),
+        (("fp32", "fp16", "int8"), "cpu", "auto", "int8"),
         (("fp32",), "cpu", "auto", "fp32"),
         (("int8",), "cuda", "auto", "int8"),
         (("fp32", "int8"), "cpu", "fp32", "fp32"),
@@ -37,7 +39,7 @@ def bundle(folder: Path, *precisions: str) -> Bundle:
 def test_precision_is_the_one_asked_for_or_suits_the_device(
     tmp_path: Path, has: tuple[str, ...], device: str, asked: str, used: str
 ) -> None:
-    """Left open, it is int8 on a CPU and fp32 on a GPU, and what a bundle has in any case."""
+    """Left open, it is int8 on a CPU and fp16 on a GPU, fp32 without these, and what a bundle has in any case."""
     assert choose_precision(asked, Device(device), bundle(tmp_path, *has)) == used
 
 
