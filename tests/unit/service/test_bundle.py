@@ -56,7 +56,9 @@ def manifest(files: dict[str, bytes]) -> dict[str, Any]:
             for role, i, o in graphs
         ],
         "files": {n: {"bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()} for n, b in files.items()},
-        "golden": [{"source": "a", "source_ids": [5], "outputs": {"fp32": said, "int8": said}, "margin": 1.0}],
+        "golden": [
+            {"source": "a", "source_ids": [5], "outputs": dict.fromkeys(("fp32", "fp16", "int8"), said), "margin": 1.0}
+        ],
     }
 
 
@@ -235,7 +237,7 @@ def test_manifest_that_is_none(tmp_path: Path) -> None:
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no step": (lambda m: m["graphs"].pop(1), "no graph has the required role 'step'"),
     "no whole precision": (
-        lambda m: m["graphs"].append(in_int8(m["graphs"].pop(1))),
+        lambda m: m["graphs"].append(in_precision(m["graphs"].pop(1), "int8")),
         "no precision has a graph for each of the required roles encoder, step, step_full",
     ),
     "unlisted file": (lambda m: m["files"].pop("step.onnx"), "'step.onnx' is used but not listed"),
