@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.peers.peer import Endpoint
 from benchmarks.peers.server import METHOD, SERVICE, TranslatePeer
 from tests.server_process import ROOT, ServerProcess
+from tests.workers_process import WorkersProcess
 
 REPOSITORY = ROOT / "model_repository"
 
@@ -35,3 +36,22 @@ class Ours(TranslatePeer):
         flags = ("--model-repository", str(self.repository.resolve()), "--log-level", "warning", *self.options)
         with ServerProcess(*flags, root=self.root) as server:
             yield Endpoint(server.address, f"/{SERVICE}/{METHOD}", server.process.pid)
+
+
+@dataclass(frozen=True)
+class OurWorkers(Ours):
+    """Run several servers as one program, among which clients divide their calls."""
+
+    workers: int = 2
+
+    @contextmanager
+    def serve(self) -> Iterator[Endpoint]:
+        """Start the workers, wait until all are ready, and stop them at the end.
+
+        Raises:
+            RuntimeError: they did not start; says why.
+        """
+        flags = ("--model-repository", str(self.repository.resolve()), "--log-level", "warning", *self.options)
+        with WorkersProcess(self.workers, *flags) as servers:
+            address = f"ipv4:{','.join(servers.addresses)}"
+            yield Endpoint(address, f"/{SERVICE}/{METHOD}", servers.process.pid)

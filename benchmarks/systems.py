@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.machine import commit
-from benchmarks.ours import REPOSITORY, Ours
+from benchmarks.ours import REPOSITORY, Ours, OurWorkers
 from benchmarks.peers.ctranslate2 import CTranslate2
 from benchmarks.peers.dynamic import dynamic
 from benchmarks.peers.naive import naive
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.triton import Triton
 from service.bundle import read_bundle
+from service.parts import FP16
 from service.provider import choose_device
 from service.session import choose_precision
 
@@ -46,6 +47,7 @@ def served(arguments: argparse.Namespace, lengths: Mapping[str, int]) -> list[Pe
     known: list[Peer] = [
         Ours(OURS, repository, options),
         *(Ours(f"{OURS} {one}", repository, (*options, "--precision", one)) for one in _others(bundle, options)),
+        OurWorkers(f"{OURS}, {threads} workers", repository, options, workers=threads),
         Triton(bundle, threads, name=f"Triton, Python backend running ONNX Runtime, {threads} threads"),
         Triton(bundle, 1, instances=threads, name=f"Triton, the same, {threads} instances of one thread"),
         dynamic(bundle, threads),
@@ -61,11 +63,11 @@ def served(arguments: argparse.Namespace, lengths: Mapping[str, int]) -> list[Pe
 
 
 def _others(bundle: Path, options: Sequence[str]) -> list[str]:
-    """List the precisions of a bundle but the one that our server takes by itself."""
+    """List the precisions of a bundle but the one that our server takes by itself, and that of GPUs."""
     asked = options[options.index("--precision") + 1] if "--precision" in options else "auto"
     read = read_bundle(bundle)
     taken = choose_precision(asked, choose_device("auto"), read)
-    return [precision for precision in read.manifest.precisions if precision != taken]
+    return [precision for precision in read.manifest.precisions if precision not in (taken, FP16)]
 
 
 def chosen(arguments: argparse.Namespace, name: str, missing: str = "") -> bool:
