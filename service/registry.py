@@ -136,6 +136,10 @@ class Registry:
             raise InvalidRequest.field("share", f"is {shadow.share:g}, must be from 0 to 1")
         self.shadows[name] = shadow
 
+    def describe(self) -> list[str]:
+        """Say what is loaded, in which precision and on what, a line for each version."""
+        return [f"{m.name}/{m.version}: {m.precision} on {m.device} ({m.provider})" for m in self.models]
+
     def close(self) -> None:
         """Stop all engines; what they still hold fails with `draining`."""
         for model in self.models:

@@ -91,7 +91,8 @@ class Server:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
         registry = CollectorRegistry() if settings.metrics else None
         metrics = Measured(registry) if registry else Metrics()
-        web = Web(settings.http_address, registry, lambda: self._health.serving)
+        self._registry = Registry(settings.default_model)
+        web = Web(settings.http_address, registry, lambda: self._health.serving, self._registry.describe)
         self.http_address = web.address
         try:
             device = choose_device(settings.device)
@@ -106,7 +107,6 @@ class Server:
                 return Model(bundle, device, threads, limits, delivery.deliver, settings.precision, settings.metrics)
 
             repository = Repository(settings.model_repository, settings.serve_versions)
-            self._registry = Registry(settings.default_model)
             self._lifecycle = Lifecycle(repository, self._registry, make)
             try:
                 self._lifecycle.start()

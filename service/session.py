@@ -7,19 +7,19 @@ import onnxruntime
 
 from service.bundle import Bundle
 from service.errors import BundleError, StartupError
-from service.parts import FP32, INT8, Graph
+from service.parts import FP16, FP32, INT8, Graph
 from service.provider import INSTALL, PROVIDERS, Device
 
 
 def choose_precision(asked: str, device: Device, bundle: Bundle) -> str:
-    """Turn auto, or a precision by name, into one that a bundle has; auto takes int8 on the CPU alone, if it is there.
+    """Turn auto, or a precision by name, into one that a bundle has; auto takes int8 on the CPU alone, fp16 on a GPU.
 
     Raises:
         StartupError: the bundle has no graphs of the precision asked for; names those that it has.
     """
     offered = bundle.manifest.precisions
     if asked == "auto":
-        wanted = (INT8, FP32) if device.kind == "cpu" else (FP32,)
+        wanted = (INT8, FP32) if device.kind == "cpu" else (FP16, FP32)
         return next((precision for precision in wanted if precision in offered), offered[0])
     if asked not in offered:
         has = ", ".join(offered)

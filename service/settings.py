@@ -64,7 +64,9 @@ class Settings(BaseSettings):
     gpu_memory_limit: int = Field(
         0, ge=0, le=1 << 30, description="MiB of a GPU's memory that each model may take; 0: no limit"
     )
-    precision: Literal["auto", "fp32", "int8"] = Field("auto", description="auto: int8 on a CPU, where a model has it")
+    precision: Literal["auto", "fp32", "fp16", "int8"] = Field(
+        "auto", description="auto: int8 on a CPU, fp16 on a GPU, where a model has it"
+    )
     threads: int = Field(0, ge=0, le=1024, description="ONNX Runtime threads of a worker; 0: its part of the cores")
     slots: int = Field(
         0,

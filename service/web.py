@@ -33,14 +33,22 @@ class _Handler(WSGIRequestHandler):
 class Web:
     """Serve metrics and probes."""
 
-    def __init__(self, address: str, registry: CollectorRegistry | None, ready: Callable[[], bool]) -> None:
-        """Listen on HOST:PORT; `ready` is asked at each /readyz, and without a registry there is no /metrics.
+    def __init__(
+        self,
+        address: str,
+        registry: CollectorRegistry | None,
+        ready: Callable[[], bool],
+        served: Callable[[], Iterable[str]],
+    ) -> None:
+        """Listen on HOST:PORT; without a registry there is no /metrics.
+
+        Each /readyz asks whether the server is `ready`, and what is `served`, a line each.
 
         Raises:
             StartupError: the address cannot be used.
         """
         self._metrics = make_wsgi_app(registry) if registry else None
-        self._ready = ready
+        self._ready, self._served = ready, served
         host, _, port = address.rpartition(":")
         try:
             self._server = _Server((host.strip("[]"), int(port)), _Handler)
@@ -65,7 +73,8 @@ class Web:
             case "/healthz":
                 status, body = "200 OK", "alive\n"
             case "/readyz":
-                status, body = ("200 OK", "ready\n") if self._ready() else ("503 Service Unavailable", "not ready\n")
+                status, body = ("200 OK", "ready") if self._ready() else ("503 Service Unavailable", "not ready")
+                body = "".join(f"{line}\n" for line in (body, *self._served()))
             case _:
                 status, body = "404 Not Found", "there are /metrics, /healthz and /readyz\n"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))])

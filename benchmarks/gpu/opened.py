@@ -48,7 +48,7 @@ def open_runner(bundle: Bundle, device: Device, variant: Variant, slots: int) ->
     seen = bundle.model_copy(update={"manifest": bundle.manifest.model_copy(update={"graphs": graphs})})
 
     def open_graph(graph: Graph, captures: bool) -> onnxruntime.InferenceSession:
-        settings = provider_settings(memory, captures, None) if isinstance(memory, CudaMemory) else None
+        settings = provider_settings(memory, graph, captures, None) if isinstance(memory, CudaMemory) else None
         return open_session(bundle, graph, device, 1, settings)
 
     lengths = source_lengths(bundle)

@@ -1,4 +1,4 @@
-"""Marian's side of the comparison; it runs in an environment that has pymarian."""
+"""Marian's side of the comparison; it runs in an environment with `pip install --no-deps pymarian==1.12.42`."""
 
 import json
 import sys

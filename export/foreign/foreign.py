@@ -14,7 +14,7 @@ from models.config import ModelConfig
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, PAD_ID, Tokenizer
 
-NEVER = -1e4  # a logit that no other is below, and that fp16 holds
+NEVER = -200.0  # the logit of what is never said: below a model's, and where fp32 still tells 1e-4 apart
 # Our blocks of gates in PyTorch's: GRU z, r, n in r, z, n; LSTM i, o, f, g in i, f, g, o.
 FROM_TORCH = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 
@@ -36,6 +36,7 @@ class Foreign:
     output: Tensor  # (rows, R)
     output_bias: Tensor  # (rows,)
     special: Mapping[str, str]  # our <unk>, <s> and </s> by its names; without <s> the first input is zeros
+    restricted: bool = False  # text is only cut into pieces of the source
 
     def build(self, vocabulary: Path, numbered: Path) -> tuple[Tokenizer, Seq2Seq]:
         """Make the model over a SentencePiece vocabulary, whose numbering is ours when it is written to `numbered`.
@@ -45,7 +46,7 @@ class Foreign:
         Raises:
             ImportRefused: the weights do not fit the architecture, or the vocabulary has hardly a piece of the model's.
         """
-        pieces = joint(vocabulary, numbered)
+        pieces = joint(vocabulary, numbered, self.source if self.restricted else None)
         shared = sum(piece in self.target for piece in pieces)
         if 2 * shared < len(self.target):
             raise ImportRefused(
@@ -62,7 +63,7 @@ class Foreign:
         weights["output.weight"] = self._rows(pieces, self.target, self.output)
         weights["output.bias"] = self._rows(pieces, self.target, self.output_bias)
         silent = [i for i, piece in enumerate(pieces) if i in (PAD_ID, BOS_ID) or self._row(piece, self.target) is None]
-        weights["output.bias"][silent] = NEVER
+        weights["output.weight"][silent], weights["output.bias"][silent] = 0, NEVER
         _fill(model, weights)
         return tokenizer, model
 

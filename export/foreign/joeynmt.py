@@ -16,15 +16,20 @@ from export.foreign.foreign import (
     torch_cell,
     torch_encoder,
 )
+from export.foreign.vocabulary import read_pieces
 from models.config import ModelConfig
 
-ENCODER: dict[str, tuple[Any, ...]] = {"type": ("recurrent",), "rnn_type": ("gru", "lstm"), "activation": ("tanh",)}
+SOURCE: dict[str, tuple[Any, ...]] = {"level": ("bpe", "word"), "lowercase": (False,), "normalize": (False,)}
+CUTTER: dict[str, tuple[Any, ...]] = {"tokenizer_type": ("sentencepiece",), "bpe_type": ("sentencepiece",)}
+ENCODER: dict[str, tuple[Any, ...]] = {"type": ("recurrent",), "rnn_type": ("gru", "lstm")}
 DECODER: dict[str, tuple[Any, ...]] = {
     "type": ("recurrent",),
     "rnn_type": ("gru", "lstm"),
     "attention": ("bahdanau", "luong"),
     "init_hidden": ("bridge", "zero"),
+    "activation": ("tanh",),
 }
+SPECIAL = {"<unk>": "unk_token", "<s>": "bos_token", "</s>": "eos_token"}
 
 
 def read(path: Path) -> Foreign:
@@ -35,21 +40,24 @@ def read(path: Path) -> Foreign:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
-        options = yaml.safe_load((path.parent / "config.yaml").read_text(encoding="utf-8"))["model"]
+        configuration = yaml.safe_load((path.parent / "config.yaml").read_text(encoding="utf-8"))
+        options, data = configuration["model"], configuration["data"]
         encoder, decoder = options["encoder"], options["decoder"]
-        source, target = (_vocabulary(path.parent / f"{side}_vocab.txt") for side in ("src", "trg"))
+        source, target = (read_pieces(path.parent / f"{side}_vocab.txt") for side in ("src", "trg"))
+        _require_text(data)
     except (OSError, pickle.UnpicklingError, yaml.YAMLError, RuntimeError, KeyError, TypeError, EOFError) as error:
         why = str(error).partition("\n")[0]
         raise ImportRefused(f"{path} is no checkpoint of JoeyNMT with config.yaml and vocabularies: {why}") from error
     require("JoeyNMT's encoder", encoder, ENCODER)
-    require("JoeyNMT's decoder", decoder, DECODER)
+    require("JoeyNMT's decoder", {"type": "transformer"} | decoder, DECODER)  # its default
     if encoder.get("rnn_type", "gru") != decoder.get("rnn_type", "gru"):
         raise ImportRefused("JoeyNMT's rnn_type must be the same in encoder and decoder")
     embeddings = [taken(state, f"{side}_embed.lut.weight") for side in ("src", "trg")]
     if embeddings[0].shape[1] != embeddings[1].shape[1]:
         raise ImportRefused("JoeyNMT's embedding_dim must be the same in encoder and decoder")
     size = embeddings[0].shape[1]
-    scaled = [bool(part.get("embeddings", {}).get("scale", False)) for part in (encoder, decoder)]
+    shared = encoder if options.get("tied_embeddings") else decoder
+    scaled = [bool(part.get("embeddings", {}).get("scale", False)) for part in (encoder, shared)]
     config = _config(encoder, decoder, size)
     kind, hidden = config.cell, config.decoder_hidden_size
     cells = [torch_cell(kind, state, f"decoder.rnn.*_l{layer}") for layer in range(config.decoder_layers)]
@@ -76,8 +84,18 @@ def read(path: Path) -> Foreign:
         target_embedding=embeddings[1] * (size**0.5 if scaled[1] else 1),
         output=output,
         output_bias=torch.zeros(len(output)),
-        special={"<unk>": "<unk>", "<s>": "<s>", "</s>": "</s>"},
+        special={ours: data.get("special_symbols", {}).get(theirs, ours) for ours, theirs in SPECIAL.items()},
+        restricted=data["src"].get("level") == "bpe",
     )
+
+
+def _require_text(data: dict[str, Any]) -> None:
+    """Refuse what JoeyNMT does to a text before a SentencePiece model cuts it, or after."""
+    require("JoeyNMT's src", data["src"], SOURCE)
+    for side in ("src", "trg"):
+        part = data[side]
+        require(f"JoeyNMT's {side}", part, {"level": SOURCE["level"]} | (CUTTER if part.get("level") == "bpe" else {}))
+        require(f"JoeyNMT's {side}'s tokenizer_cfg", part.get("tokenizer_cfg", {}), {"pretokenizer": ("none",)})
 
 
 def _bridge(state: dict[str, Any], config: ModelConfig, kind: str) -> dict[str, torch.Tensor]:
@@ -112,7 +130,3 @@ def _config(encoder: dict[str, Any], decoder: dict[str, Any], size: int) -> Mode
             "source_end": True,
         }
     )
-
-
-def _vocabulary(path: Path) -> dict[str, int]:
-    return {piece: number for number, piece in enumerate(path.read_text(encoding="utf-8").splitlines())}

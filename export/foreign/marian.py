@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.foreign.foreign import Foreign, ImportRefused, require, taken
+from export.foreign.vocabulary import read_pieces
 from models.config import ModelConfig
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -123,6 +124,6 @@ def _gru(arrays: Arrays, theirs: str, ours: str, last: bool) -> dict[str, Tensor
 
 def _numbers(path: Path) -> dict[str, int]:
     if path.suffix == ".txt":
-        return {piece: number for number, piece in enumerate(path.read_text(encoding="utf-8").splitlines())}
+        return read_pieces(path)
     processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
     return {processor.id_to_piece(number): number for number in range(processor.vocab_size())}

@@ -20,7 +20,9 @@ from models.config import ModelConfig
 
 EMBEDDING = "embeddings.make_embedding.emb_luts.0.weight"
 COVERED: dict[str, tuple[Any, ...]] = {
+    "save_format": ("pytorch",),
     "model_task": ("seq2seq",),
+    "model_type": ("text",),
     "encoder_type": ("rnn", "brnn"),
     "decoder_type": ("rnn",),
     "rnn_type": ("LSTM", "GRU"),
@@ -32,7 +34,14 @@ COVERED: dict[str, tuple[Any, ...]] = {
     "coverage_attn": (False,),
     "context_gate": (None,),
     "position_encoding": (False,),
+    "n_src_feats": (0,),
+    "lora_layers": ([],),
+    "lora_embedding": (False,),
+    "quant_type": ("",),
+    "src_vocab_threshold": (0,),
 }
+# What may have been done to the training text: what cuts it as we do, and what only varies or leaves out sentences.
+TRANSFORMS = ("sentencepiece", "filtertoolong", "clean", "switchout", "tokendrop", "tokenmask", "uppercase")
 
 
 def read(path: Path) -> Foreign:
@@ -44,12 +53,14 @@ def read(path: Path) -> Foreign:
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        options, state, output = vars(checkpoint["opt"]), checkpoint["model"], checkpoint["generator"]
-        vocabularies = checkpoint["vocab"]
+        options = vars(checkpoint["opt"])
+        require("OpenNMT-py", options, COVERED)
+        for transform in sorted(options.get("_all_transform", ())):
+            require("OpenNMT-py", {"transforms": transform}, {"transforms": TRANSFORMS})
+        state, output, vocabularies = checkpoint["model"], checkpoint["generator"], checkpoint["vocab"]
         sides = [{str(piece): i for i, piece in enumerate(vocabularies[side])} for side in ("src", "tgt")]
     except (OSError, pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError) as error:
         raise ImportRefused(f"{path} is no checkpoint of OpenNMT-py 3: {str(error).partition(chr(10))[0]}") from error
-    require("OpenNMT-py", options, COVERED)
     config = _config(options, state)
     kind = config.cell
     feeding = config.input_feeding

@@ -1,5 +1,6 @@
 """A SentencePiece vocabulary numbered as ours: padding, unknown, begin and end first."""
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from google.protobuf.message import DecodeError
 from export.errors import ExportError
 
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
-NORMAL, UNKNOWN, CONTROL = 1, 2, 3  # kinds of pieces
+NORMAL, UNKNOWN, CONTROL, UNUSED = 1, 2, 3, 5  # kinds of pieces
 # What is changed of sentencepiece_model.proto; the rest travels as unknown fields. The wheel's own stubs ask for a
 # later protobuf than the one that serves.
 _KINDS = {"string": 9, "float": 2, "int32": 5, "message": 11}
@@ -39,10 +40,11 @@ def _message(name: str) -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"seq2serve.vocabulary.{name}"))
 
 
-def joint(path: Path, numbered: Path) -> list[str]:
+def joint(path: Path, numbered: Path, cut: Container[str] | None = None) -> list[str]:
     """Write the vocabulary at `path` with our special pieces first to `numbered`; returns all pieces by number.
 
-    How text is cut does not depend on numbers, so it stays the same.
+    How text is cut does not depend on numbers, so it stays the same. Where `cut` is given, text is cut into its pieces
+    and into single characters, as by SentencePiece's `SetVocabulary`.
 
     Raises:
         ExportError: the file is no SentencePiece model.
@@ -58,10 +60,17 @@ def joint(path: Path, numbered: Path) -> list[str]:
     special = [(name, 0.0, UNKNOWN if name == "<unk>" else CONTROL) for name in SPECIAL]
     model.ClearField("pieces")
     for piece, score, kind in (*special, *others):
-        model.pieces.add(piece=piece, score=score, type=kind)
+        unused = kind == NORMAL and cut is not None and len(piece) > 1 and piece not in cut
+        model.pieces.add(piece=piece, score=score, type=UNUSED if unused else kind)
     settings = model.trainer_spec
     settings.pad_id, settings.unk_id, settings.bos_id, settings.eos_id = range(4)
     settings.pad_piece, settings.unk_piece, settings.bos_piece, settings.eos_piece = SPECIAL
     settings.vocab_size = len(model.pieces)
     numbered.write_bytes(model.SerializeToString())
     return [piece.piece for piece in model.pieces]
+
+
+def read_pieces(path: Path) -> dict[str, int]:
+    """Read a text with a piece a line, whose numbers are those of the lines."""
+    with path.open(encoding="utf-8") as file:  # splitlines would part at characters that can be pieces
+        return {line.rstrip("\n"): number for number, line in enumerate(file)}

@@ -9,7 +9,7 @@ from service.device.cuda import CudaMemory
 from service.device.memory import DeviceFull
 from service.device.runner import DeviceRunner
 from service.errors import StartupError
-from service.parts import Graph
+from service.parts import FP16, Graph
 from service.provider import Device, runtime_library
 from service.session import open_session
 
@@ -25,7 +25,7 @@ def open_on_gpu(
     memory = CudaMemory(device.number, runtime_library(), limit)
 
     def open_graph(graph: Graph, captures: bool) -> onnxruntime.InferenceSession:
-        return open_session(bundle, graph, device, 1, provider_settings(memory, captures, limit))
+        return open_session(bundle, graph, device, 1, provider_settings(memory, graph, captures, limit))
 
     try:
         return DeviceRunner(bundle, precision, memory, open_graph, slots, source_lengths, captures=True)
@@ -33,8 +33,8 @@ def open_on_gpu(
         raise StartupError(f"--slots {slots}: {error}: take fewer slots, or raise --gpu-memory-limit") from error
 
 
-def provider_settings(memory: CudaMemory, captures: bool, limit: int | None) -> dict[str, str]:
-    """Return the settings of ONNX Runtime's CUDA provider for one session.
+def provider_settings(memory: CudaMemory, graph: Graph, captures: bool, limit: int | None) -> dict[str, str]:
+    """Return the settings of ONNX Runtime's CUDA provider for the session of a graph.
 
     All sessions of a model run on one stream, so what they do is in order with every copy, and nobody waits in between.
     """
@@ -43,6 +43,7 @@ def provider_settings(memory: CudaMemory, captures: bool, limit: int | None) -> 
         "user_compute_stream": str(memory.stream),
         "enable_cuda_graph": str(int(captures)),
         "arena_extend_strategy": "kSameAsRequested",
-        "use_tf32": "0",  # 10 bits of mantissa are not fp32
+        # Ten bits of mantissa are not fp32, but all that there is of numbers that were fp16 before.
+        "use_tf32": str(int(graph.precision == FP16)),
     }
     return settings | ({} if limit is None else {"gpu_mem_limit": str(limit)})

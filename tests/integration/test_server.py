@@ -63,7 +63,7 @@ def test_ready_line_and_hint_are_true(server: ServerProcess) -> None:
 def test_http_side_door(server: ServerProcess) -> None:
     """Probes and metrics answer, and nothing else does."""
     assert get(f"{server.http}/healthz") == (200, "alive\n")
-    assert get(f"{server.http}/readyz") == (200, "ready\n")
+    assert get(f"{server.http}/readyz") == (200, "ready\nen-de/1: int8 on cpu (CPUExecutionProvider)\n")
     status, text = get(f"{server.http}/metrics")
     assert status == 200
     assert 'seq2serve_model_info{architecture="gru-additive"' in text

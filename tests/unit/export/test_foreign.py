@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from export.errors import ExportError
 from export.foreign import joeynmt, marian, opennmt
 from export.foreign.command import run
-from export.foreign.foreign import Foreign, ImportRefused, from_torch
+from export.foreign.foreign import NEVER, Foreign, ImportRefused, from_torch
 from export.foreign.vocabulary import SPECIAL, joint
 from models.data import pad_sources
 from models.seq2seq import Seq2Seq
-from models.tokenizer import BOS_ID, EOS_ID, PAD_ID
+from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from tests.unit.models.factories import lexicon_pairs
 
 pytestmark = pytest.mark.torch
@@ -85,8 +85,10 @@ def _opennmt(path: Path, pieces: list[str], **changes: Any) -> dict[str, Any]:
     return checkpoint
 
 
-def _joeynmt(path: Path, pieces: list[str], **changes: Any) -> dict[str, Tensor]:
-    """Write a checkpoint, the configuration and vocabularies as JoeyNMT 2.3 does."""
+def _joeynmt(
+    path: Path, pieces: list[str], source: dict[str, Any] | None = None, tied: bool = False, **changes: Any
+) -> dict[str, Tensor]:
+    """Write a checkpoint, the configuration and vocabularies as JoeyNMT 2.3 does; `changes` are the decoder's."""
     encoder = {"type": "recurrent", "rnn_type": "gru", "hidden_size": 5, "bidirectional": True, "num_layers": 1}
     decoder = {
         "type": "recurrent", "rnn_type": "gru", "hidden_size": H, "num_layers": 2, "attention": "bahdanau",
@@ -104,7 +106,11 @@ def _joeynmt(path: Path, pieces: list[str], **changes: Any) -> dict[str, Tensor]
     state |= _state(_filled(nn.GRU(E, 5, bidirectional=True)), "encoder.rnn")
     state |= _state(_filled(nn.GRU(E + H, H, num_layers=2)), "decoder.rnn")
     torch.save({"model_state": state, "steps": 7}, path)
-    configuration = {"model": {"encoder": encoder, "decoder": decoder}}
+    text = {"level": "bpe", "tokenizer_type": "sentencepiece"}
+    configuration = {
+        "data": {"src": {**text, **(source or {})}, "trg": text},
+        "model": {"encoder": encoder, "decoder": decoder, "tied_embeddings": tied},
+    }
     (path.parent / "config.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
     for side in ("src", "trg"):
         (path.parent / f"{side}_vocab.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
@@ -224,6 +230,29 @@ def test_joeynmt_computes_what_its_modules_do(vocabulary: Path, tmp_path: Path, 
     torch.testing.assert_close(_logits(model, source, [])[0, 4:], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("level", "unused"), [("bpe", True), ("word", False)])
+def test_joeynmt_cuts_into_what_its_source_has(vocabulary: Path, tmp_path: Path, level: str, unused: bool) -> None:
+    """As SentencePiece's SetVocabulary, which JoeyNMT calls: another piece falls apart, its characters do not."""
+    pieces = _pieces(vocabulary)
+    longest = max(pieces, key=len)
+    _joeynmt(tmp_path / "best.ckpt", pieces, {"level": level})
+    kept = [piece for piece in pieces if piece not in (longest, longest[-1])]
+    names = tmp_path / "src_vocab.txt"
+    names.write_text("\n".join(["<unk>", "<pad>", "<s>", "</s>", *kept, "<i>", "<j>"]) + "\n", encoding="utf-8")
+    tokenizer, _ = joeynmt.read(tmp_path / "best.ckpt").build(vocabulary, tmp_path / "numbered.model")
+    numbers = tokenizer.encode([longest.replace("▁", " ")])[0]
+    assert (longest in tokenizer.pieces(numbers)) is not unused
+    assert numbers[-1] != UNK_ID
+
+
+def test_joeynmt_scales_shared_embeddings_as_the_encoder(vocabulary: Path, tmp_path: Path) -> None:
+    """With tied_embeddings its decoder has the encoder's module, and what the decoder's options say is not read."""
+    pieces = _pieces(vocabulary)
+    state = _joeynmt(tmp_path / "best.ckpt", pieces, tied=True)
+    foreign = joeynmt.read(tmp_path / "best.ckpt")
+    assert torch.equal(foreign.target_embedding, state["trg_embed.lut.weight"])
+
+
 @torch.no_grad()
 def test_marian_begins_with_nothing_and_says_no_padding(vocabulary: Path, tmp_path: Path) -> None:
     """Its first input is zeros, its gates are r, z, n, and what it does not have is never said."""
@@ -266,19 +295,44 @@ def test_what_is_not_covered_is_named(vocabulary: Path, tmp_path: Path) -> None:
         ({"global_attention": "mlp"}, r"OpenNMT-py's global_attention = 'mlp' is not covered, only 'general' or 'dot'"),
         ({"encoder_type": "transformer"}, "encoder_type = 'transformer'"),
         ({"copy_attn": True}, "copy_attn = True"),
+        ({"n_src_feats": 1}, "n_src_feats = 1"),
+        ({"save_format": "safetensors"}, "save_format = 'safetensors'"),
+        ({"_all_transform": {"sentencepiece", "prefix"}}, "transforms = 'prefix' is not covered"),
     ):
         _opennmt(tmp_path / "model.pt", pieces, **changes)
         with pytest.raises(ImportRefused, match=why):
             opennmt.read(tmp_path / "model.pt")
-    _joeynmt(tmp_path / "best.ckpt", pieces, init_hidden="last")
-    with pytest.raises(ImportRefused, match="JoeyNMT's decoder's init_hidden = 'last' is not covered"):
-        joeynmt.read(tmp_path / "best.ckpt")
+    for source, changes, why in (
+        ({}, {"init_hidden": "last"}, "JoeyNMT's decoder's init_hidden = 'last' is not covered"),
+        ({}, {"activation": "relu"}, "JoeyNMT's decoder's activation = 'relu' is not covered"),
+        ({"lowercase": True}, {}, "JoeyNMT's src's lowercase = True is not covered"),
+        ({"level": "char"}, {}, "JoeyNMT's src's level = 'char' is not covered"),
+        ({"tokenizer_type": "subword-nmt"}, {}, "JoeyNMT's src's tokenizer_type = 'subword-nmt' is not covered"),
+        (
+            {"tokenizer_cfg": {"pretokenizer": "moses"}},
+            {},
+            "src's tokenizer_cfg's pretokenizer = 'moses'",
+        ),
+    ):
+        _joeynmt(tmp_path / "best.ckpt", pieces, source, **changes)
+        with pytest.raises(ImportRefused, match=why):
+            joeynmt.read(tmp_path / "best.ckpt")
     names = _marian(tmp_path / "model.npz", pieces, skip=True)
     with pytest.raises(ImportRefused, match="Marian's skip = True is not covered, only False"):
         marian.read(tmp_path / "model.npz", names)
     for reader in (opennmt.read, joeynmt.read):
         with pytest.raises(ImportRefused, match=r"nowhere.pt is no checkpoint"):
             reader(tmp_path / "nowhere.pt")
+
+
+def test_what_is_never_said_is_told_apart_as_finely_as_parity_asks(vocabulary: Path, tmp_path: Path) -> None:
+    """Its log-probability, the logit less log sum exp, is rounded twice in fp32, by less than an export allows."""
+    _opennmt(tmp_path / "model.pt", _pieces(vocabulary)[1:])
+    model, _ = _build(opennmt.read(tmp_path / "model.pt"), vocabulary, tmp_path)
+    said = torch.log_softmax(_logits(model, [8, 9], [10]), -1).detach()
+    least = said.min(-1).values.numpy()
+    assert (least < NEVER / 2).all()
+    assert (2 * numpy.spacing(abs(least)) < 1e-4).all()
 
 
 def test_another_models_vocabulary_is_refused(vocabulary: Path, tmp_path: Path) -> None:

@@ -56,7 +56,9 @@ def manifest(files: dict[str, bytes]) -> dict[str, Any]:
             for role, i, o in graphs
         ],
         "files": {n: {"bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()} for n, b in files.items()},
-        "golden": [{"source": "a", "source_ids": [5], "outputs": {"fp32": said, "int8": said}, "margin": 1.0}],
+        "golden": [
+            {"source": "a", "source_ids": [5], "outputs": dict.fromkeys(("fp32", "fp16", "int8"), said), "margin": 1.0}
+        ],
     }
 
 
@@ -171,16 +173,16 @@ def test_graph_that_chooses_otherwise_is_refused(
         read_bundle(write(tmp_path, damage))
 
 
-def in_int8(graph: dict[str, Any]) -> dict[str, Any]:
+def in_precision(graph: dict[str, Any], precision: str) -> dict[str, Any]:
     """Describe a graph again, of another precision."""
-    return {**graph, "name": f"{graph['role']}_int8", "precision": "int8"}
+    return {**graph, "name": f"{graph['role']}_{precision}", "precision": precision}
 
 
 def test_graph_is_found_by_role_and_precision(tmp_path: Path) -> None:
     """A precision counts if every required role has a graph of it; who names none takes what comes first."""
 
     def add(described: dict[str, Any], roles: tuple[str, ...]) -> None:
-        described["graphs"] += [in_int8(graph) for graph in described["graphs"] if graph["role"] in roles]
+        described["graphs"] += [in_precision(graph, "int8") for graph in described["graphs"] if graph["role"] in roles]
 
     single = read_bundle(write(tmp_path / "single")).manifest
     part = read_bundle(write(tmp_path / "part", lambda m: add(m, ("encoder", "step")))).manifest
@@ -235,7 +237,7 @@ def test_manifest_that_is_none(tmp_path: Path) -> None:
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no step": (lambda m: m["graphs"].pop(1), "no graph has the required role 'step'"),
     "no whole precision": (
-        lambda m: m["graphs"].append(in_int8(m["graphs"].pop(1))),
+        lambda m: m["graphs"].append(in_precision(m["graphs"].pop(1), "int8")),
         "no precision has a graph for each of the required roles encoder, step, step_full",
     ),
     "unlisted file": (lambda m: m["files"].pop("step.onnx"), "'step.onnx' is used but not listed"),

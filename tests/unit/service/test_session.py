@@ -5,13 +5,12 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from service import provider
 from service.bundle import Bundle, read_bundle
 from service.errors import StartupError
-from service.provider import Device, choose_device, has_gpu
+from service.provider import Device
 from service.session import choose_precision, cpu_nodes
 from tests.server_process import ROOT
-from tests.unit.service.test_bundle import in_int8, write
+from tests.unit.service.test_bundle import in_precision, write
 
 
 def bundle(folder: Path, *precisions: str) -> Bundle:
@@ -19,7 +18,7 @@ def bundle(folder: Path, *precisions: str) -> Bundle:
 
     def change(described: dict[str, list[dict[str, str]]]) -> None:
         graphs = described["graphs"]
-        described["graphs"] = [g for p in precisions for g in (graphs if p == "fp32" else map(in_int8, graphs))]
+        described["graphs"] = [g if p == "fp32" else in_precision(g, p) for p in precisions for g in graphs]
 
     return read_bundle(write(folder, change))
 
@@ -29,6 +28,8 @@ def bundle(folder: Path, *precisions: str) -> Bundle:
     [
         (("fp32", "int8"), "cpu", "auto", "int8"),
         (("fp32", "int8"), "cuda", "auto", "fp32"),
+        (("fp32", "fp16", "int8"), "cuda", "auto", "fp16"),
+        (("fp32", "fp16", "int8"), "cpu", "auto", "int8"),
         (("fp32",), "cpu", "auto", "fp32"),
         (("int8",), "cuda", "auto", "int8"),
         (("fp32", "int8"), "cpu", "fp32", "fp32"),
@@ -38,7 +39,7 @@ def bundle(folder: Path, *precisions: str) -> Bundle:
 def test_precision_is_the_one_asked_for_or_suits_the_device(
     tmp_path: Path, has: tuple[str, ...], device: str, asked: str, used: str
 ) -> None:
-    """Left open, it is int8 on a CPU and fp32 on a GPU, and what a bundle has in any case."""
+    """Left open, it is int8 on a CPU and fp16 on a GPU, fp32 without these, and what a bundle has in any case."""
     assert choose_precision(asked, Device(device), bundle(tmp_path, *has)) == used
 
 
@@ -46,22 +47,6 @@ def test_missing_precision_is_refused(tmp_path: Path) -> None:
     """The message says what the bundle has."""
     with pytest.raises(StartupError, match=r"--precision int8: .*xx-yy/1 has fp32 \(use --precision auto"):
         choose_precision("int8", Device("cpu"), bundle(tmp_path, "fp32"))
-
-
-def test_a_gpu_is_seen_by_its_device(tmp_path: Path) -> None:
-    """Devices of a GPU count, those of the driver alone do not."""
-    (tmp_path / "nvidiactl").touch()
-    assert not has_gpu(tmp_path)
-    (tmp_path / "nvidia0").touch()
-    assert has_gpu(tmp_path)
-
-
-def test_falling_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """auto takes the CPU of a machine whose GPU cannot be used, and says so; who asks for the CPU does not fall."""
-    monkeypatch.setattr(provider, "_missing_for_cuda", lambda number: ["no driver"])
-    monkeypatch.setattr(provider, "has_gpu", lambda: True)
-    assert choose_device("auto") == Device("cpu", note="no driver", fell_back=True)
-    assert choose_device("cpu") == Device("cpu")
 
 
 def test_nodes_on_the_cpu_are_counted() -> None:

@@ -41,7 +41,7 @@ def test_file_named_by_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (["--grpc-address", "localhost"], "--grpc-address 'localhost': .* is not HOST:PORT"),
         (["--http-address", "localhost:99999"], "is not HOST:PORT"),
         (["--device", "tpu"], "--device 'tpu'"),
-        (["--precision", "fp16"], "--precision 'fp16': Input should be 'auto', 'fp32' or 'int8'"),
+        (["--precision", "fp8"], "--precision 'fp8': Input should be 'auto', 'fp32', 'fp16' or 'int8'"),
         (["--config", "nowhere.toml"], "--config nowhere.toml: there is no such file"),
     ],
 )

@@ -7,10 +7,14 @@ from typing import Any
 import numpy
 import pytest
 
+from service.bundle import read_bundle
 from service.device import cuda
 from service.device.cuda import CudaMemory
 from service.device.memory import DeviceFull
+from service.device.opening import provider_settings
 from service.errors import StartupError
+from service.parts import FP16, FP32
+from tests.server_process import ROOT
 
 FREE = 1 << 20
 
@@ -132,3 +136,15 @@ def test_what_fails_is_named(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ctypes, "CDLL", missing)
     with pytest.raises(StartupError, match=r"libcudart.so.13 is not found: pip install"):
         CudaMemory(0, "libcudart.so.13")
+
+
+def test_sessions_share_the_stream(runtime: Runtime) -> None:
+    """Every session of a model runs on one stream, in full precision where that was asked for."""
+    memory = CudaMemory(3, "libcudart.so.13")
+    graphs = {one.precision: one for one in read_bundle(ROOT / "model_repository" / "en-de" / "1").manifest.graphs}
+    full = provider_settings(memory, graphs[FP32], True, 1 << 30)
+    assert full["user_compute_stream"] == "77"
+    assert (full["device_id"], full["enable_cuda_graph"], full["gpu_mem_limit"]) == ("3", "1", str(1 << 30))
+    assert full["use_tf32"] == "0"
+    half = provider_settings(memory, graphs[FP16], False, None)
+    assert (half["use_tf32"], half["enable_cuda_graph"], "gpu_mem_limit" in half) == ("1", "0", False)

@@ -3,7 +3,6 @@
 import queue
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -84,7 +83,7 @@ class Replaying:
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
     """Read the bundle that ships."""
-    return read_bundle(Path("/tmp/dev/en-de/1"))
+    return read_bundle(ROOT / "model_repository" / "en-de" / "1")
 
 
 def open_device(
@@ -156,7 +155,9 @@ def test_device_translates_as_the_cpu_does(bundle: Bundle) -> None:
     runner, captured = open_device(bundle, "fp32")
     runner.begin()
     expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), make_requests(bundle, 84))
-    assert_same(translate(bundle, runner, make_requests(bundle, 84)), expected, 1e-4)
+    found = translate(bundle, runner, make_requests(bundle, 84))
+    assert_same(found, expected, 1e-4)
+    assert not any(request.retried for request in found)
     assert all(session.replays for session in captured)
     assert runner.captured > 4 * len(LENGTHS)
 
@@ -190,6 +191,7 @@ def test_a_narrow_lane_follows_a_wide_one(bundle: Bundle) -> None:
         requests, again = (make_requests(bundle, 7, kinds=(kind,)) for _ in range(2))
         expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), again)
         assert_same(translate(bundle, runner, requests, at_first=7), expected, 1e-4)
+        assert not any(request.retried for request in requests)
 
 
 def test_a_greedy_step_copies_16_bytes_a_row(bundle: Bundle) -> None:
