@@ -180,4 +180,6 @@ def go_on(totals: Tensor, ids: Tensor, log_probabilities: Tensor) -> tuple[Tenso
     width, count = ids.shape[1:]
     sums = (totals[:, :, None] + log_probabilities.double()).masked_fill(ids == EOS_ID, -torch.inf)
     following, places = sums.flatten(1).topk(width, dim=-1)
-    return ids.flatten(1).gather(1, places), places // count, following
+    # One operation on whole numbers: PyTorch's own division minds signs, which there are none of.
+    parents = torch.onnx.ops.symbolic("Div", [places, torch.tensor(count)], dtype=torch.int64, shape=places.shape)
+    return ids.flatten(1).gather(1, places), parents, following

@@ -1,5 +1,6 @@
 """The target side: one recurrence, `step`, that training loops over and the export writes down."""
 
+from functools import reduce
 from typing import cast
 
 import torch
@@ -159,7 +160,7 @@ class Decoder(nn.Module):
     def output(self, state: State) -> Tensor:
         """Take the output of the top layer (B, W, H) from a state."""
         tops = [layer[0] for layer in self._layers(state)]
-        return torch.stack(tops).sum(0) if self.residual else tops[-1]
+        return reduce(torch.add, tops) if self.residual else tops[-1]
 
     def readout(self, output: Tensor, read: Tensor | None, context: Tensor | None) -> Tensor:
         """Combine s_i (..., H), what `look_up` gave of y_{i-1} (..., R) and c_i (..., M) for the softmax, to (..., R).

@@ -155,13 +155,15 @@ def _changed_values(path: tuple[str | int, ...], value: Any) -> Iterator[Mutatio
     name = ".".join(map(str, path))
     if path == ("format_version",):
         return
+    free = path[:2] == ("architecture", "options") and len(path) == 3  # of any plain type: no server reads them
     for wrong in VALUES:
         number = isinstance(value, float) and type(wrong) in (float, int)
         if not (type(wrong) is type(value) or number) or (isinstance(value, str) and "shape" in path):
-            yield Mutation(f"{name} is {wrong!r}", _edit(path, wrong), f"{MANIFEST}: \\S")
+            refusal = READABLE if free and isinstance(wrong, (bool, int, float, str)) else f"{MANIFEST}: \\S"
+            yield Mutation(f"{name} is {wrong!r}", _edit(path, wrong), refusal)
     if isinstance(value, int):
         for number in NUMBERS:
-            allowed = path[-1] == "parameters" and 0 <= number < 1 << 63
+            allowed = free or (path[-1] == "parameters" and 0 <= number < 1 << 63)
             yield Mutation(f"{name} is {number}", _edit(path, number), READABLE if allowed else "manifest")
 
 

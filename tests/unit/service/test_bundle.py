@@ -155,6 +155,13 @@ SELECT, BEAM, SEQUENCE = 3, 4, 5
         (BEAM, "outputs", lambda found: found[0].update(shape=["B", "W", 5]), "candidate_ids has shape .*B, W, 4"),
         (BEAM, "outputs", lambda found: found[-1].update(shape=["B", "S"]), "next_totals is float64 .*B, W. expected"),
         (BEAM, "outputs", lambda found: found.pop(-2), "'step_beam' has outputs"),
+        (
+            SELECT,
+            "outputs",
+            lambda found: found[1].update(shape=["C", "W", 4]),
+            r"next_hidden_0 has shape \('C', 'W', 4\)",
+        ),
+        (SEQUENCE, "outputs", lambda found: found[1].update(shape=["B", "S", 4]), "hidden_0 has shape .*manifest says"),
         (SEQUENCE, "outputs", lambda found: found.pop(), "'encoder_sequence' has outputs"),
         (SEQUENCE, "inputs", lambda found: found.pop(), "'encoder_sequence' has inputs"),
     ],

@@ -55,7 +55,7 @@ def test_what_is_read_computes_the_same(outcomes: list[dict[str, Any]]) -> None:
     """A bit of the manifest that passes changed a fact, or took a graph away that speeds things up."""
     whole = json.loads((BUNDLE / MANIFEST).read_bytes())
     read = [(one["name"], json.loads(one["read"])) for one in outcomes if one["read"]]
-    assert 0 < len(read) < 100
+    assert 0 < len([name for name, _ in read if not name.startswith("architecture.options.")]) < 100
     for name, manifest in read:
         assert {key for key in whole if manifest[key] != whole[key]} <= FACTS | {"graphs"}, name
         known = {(graph["role"], graph["precision"]): graph for graph in whole["graphs"]}
