@@ -60,7 +60,7 @@ def test_a_server_s_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--slots", "0"), "--slots '0'"),
+        (("--slots", "-1"), "--slots '-1'"),
         (("--model-repository", "/nowhere"), "there is no such folder"),
         (("--default-model", "xx"), "not among en-de"),
         (("--device", "cuda"), "--device cpu"),
