@@ -24,6 +24,7 @@ from benchmarks.texts import draw_texts
 from seq2serve.load import ClosedLoop, Extent
 from seq2serve.load.table import markdown, number
 from service.bundle import read_bundle
+from service.parts import FP16
 
 HEAD = (
     *("system", "sentences/s", "(runs)", "without the generator", "tokens/s", "p50 ms", "p95 ms", "p99 ms"),
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 def _systems(arguments: argparse.Namespace, texts: Sequence[str]) -> dict[str, Measure]:
     """List what is measured; names what cannot be, and why."""
     bundle, threads = arguments.bundle, os.cpu_count() or 1
-    precisions = read_bundle(bundle).manifest.precisions
+    precisions = [one for one in read_bundle(bundle).manifest.precisions if one != FP16]  # which only a GPU multiplies
     lengths: dict[str, int] = {}  # target tokens of our translations
     found: dict[str, Measure] = {}
 
