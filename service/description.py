@@ -84,6 +84,7 @@ def describe(model: Model, registry: Registry, limits: EdgeLimits) -> model_pb2.
             precision=model.precision,
             slots=model.limits.slots,
             cpu_nodes=model.cpu_nodes if model.on_device else None,
+            memcpy_nodes=model.on_device.memcpy_nodes if model.on_device else None,
             load_duration=duration(model.load_seconds),
             loaded_at=Timestamp(seconds=int(model.loaded_at)),
         ),

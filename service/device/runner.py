@@ -88,6 +88,11 @@ class DeviceRunner:
         return self._shelf.bytes
 
     @property
+    def memcpy_nodes(self) -> int | None:
+        """Count the copies inside decoder graphs: ONNX Runtime captures no graph that has one; none: not known."""
+        return 0 if self._steps.captured.keys() == self._steps.sessions.keys() else None
+
+    @property
     def captured(self) -> int:
         """Count the graphs that the device has captured."""
         return sum(self._steps.captured.values())

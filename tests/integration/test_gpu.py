@@ -44,6 +44,8 @@ def test_the_provider_is_the_one_that_was_asked_for(server: ServerProcess) -> No
     assert (runtime.provider, runtime.device) == ("CUDAExecutionProvider", "cuda:0")
     assert runtime.precision == "fp16"
     assert runtime.HasField("cpu_nodes")
+    assert runtime.HasField("memcpy_nodes")
+    assert runtime.memcpy_nodes == 0
     measured = scrape(server.http)
     assert measured[f"seq2serve_device_captured_graphs{MODEL}"] > 0
     assert 0 < measured[f"seq2serve_device_probe_step_seconds{MODEL}"] < 0.01  # no CPU takes a step of 64 rows so fast

@@ -160,6 +160,7 @@ def test_device_translates_as_the_cpu_does(bundle: Bundle) -> None:
     assert not any(request.retried for request in found)
     assert all(session.replays for session in captured)
     assert runner.captured > 4 * len(LENGTHS)
+    assert runner.memcpy_nodes == 0
 
 
 def test_a_bundle_without_selection_lets_the_host_choose(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
