@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy
 
-from service.device.memory import Array, DeviceFull
+from service.device.memory import Array, DeviceFull, DeviceLost
 from service.errors import StartupError
 
 # As cuda_runtime_api.h numbers them (NVIDIA, CUDA Runtime API).
@@ -41,7 +41,7 @@ class CudaMemory:
         try:
             self.attach()
             self._call("cudaStreamCreateWithFlags", ctypes.byref(pointer), ctypes.c_uint(NON_BLOCKING))
-        except RuntimeError as error:
+        except DeviceLost as error:
             raise StartupError(f"--device cuda:{number}: {error}") from error
         assert pointer.value is not None
         self.stream: int | None = pointer.value
@@ -57,7 +57,7 @@ class CudaMemory:
             self._runtime.cudaGetLastError()  # else it would be reported again
             raise DeviceFull(f"{name}: the GPU has no memory left")
         if status:
-            raise RuntimeError(f"{name}: {self._runtime.cudaGetErrorString(status).decode()} ({status})")
+            raise DeviceLost(f"{name}: {self._runtime.cudaGetErrorString(status).decode()} ({status})")
 
     def allocate(self, size: int) -> int:
         """Return the address of `size` bytes, all of them zero.

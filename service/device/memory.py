@@ -68,3 +68,10 @@ class Memory(Protocol):
 
 class DeviceFull(MemoryError):
     """The device has not as much memory as is needed."""
+
+
+class DeviceLost(BaseException):
+    """A call of the device failed: whatever it is asked from now on fails, too, so its engine must end.
+
+    It is none of the exceptions that cost requests alone.
+    """

@@ -10,7 +10,7 @@ import pytest
 from service.bundle import read_bundle
 from service.device import cuda
 from service.device.cuda import CudaMemory
-from service.device.memory import DeviceFull
+from service.device.memory import DeviceFull, DeviceLost
 from service.device.opening import provider_settings
 from service.errors import StartupError
 from service.parts import FP16, FP32
@@ -124,7 +124,7 @@ def test_what_fails_is_named(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) 
     """A call that fails says which and why; a GPU or library that cannot be used keeps the server from starting."""
     memory = CudaMemory(0, "libcudart.so.13")
     runtime.failing["cudaStreamSynchronize"] = 700
-    with pytest.raises(RuntimeError, match=r"cudaStreamSynchronize: out of luck \(700\)"):
+    with pytest.raises(DeviceLost, match=r"cudaStreamSynchronize: out of luck \(700\)"):
         memory.wait()
     runtime.failing["cudaSetDevice"] = 101
     with pytest.raises(StartupError, match="--device cuda:5: cudaSetDevice: out of luck"):

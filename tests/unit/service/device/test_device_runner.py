@@ -13,9 +13,10 @@ import pytest
 from service import model
 from service.bundle import Bundle, read_bundle
 from service.device.host import HostMemory
-from service.device.memory import DeviceFull
+from service.device.memory import DeviceFull, DeviceLost
 from service.device.runner import DeviceRunner
 from service.engine import Engine
+from service.errors import Draining, InternalError
 from service.limits import EngineLimits
 from service.metrics.devices import DeviceCollector
 from service.model import Model
@@ -242,6 +243,34 @@ def test_a_step_that_fails_costs_nobody(
     expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), make_requests(bundle, 30, kinds=(PLAIN,)))
     assert_same(translate(bundle, runner, make_requests(bundle, 30, kinds=(PLAIN,))), expected, 1e-4)
     assert failed
+
+
+def test_a_lost_device_ends_its_engine(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is tried again on it: who is in flight fails, and the server sees that it must stop."""
+    caplog.set_level("CRITICAL")
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    runner, _ = open_device(bundle, "fp32")
+
+    def lost() -> None:
+        raise DeviceLost("cudaStreamSynchronize: an illegal memory access was encountered (700)")
+
+    special = bundle.manifest.special_ids
+    ended: queue.Queue[Request] = queue.Queue()
+    engine = Engine(
+        Scheduler(8, 100, 1 << 30, LENGTHS),
+        runner,
+        lambda lane: make_search(lane, Symbols(special.unk, special.bos, special.eos), LONGEST + 1),
+        lambda requests: [ended.put(request) for request in requests],
+    )
+    engine.start()
+    monkeypatch.setattr(runner.memory, "wait", lost)
+    engine.submit(make_requests(bundle, 1)[0])
+    assert isinstance(ended.get(timeout=60).error, InternalError)
+    assert engine.failed
+    with pytest.raises(Draining):
+        engine.submit(make_requests(bundle, 1)[0])
 
 
 def test_half_precision_says_the_same_on_plain_sentences(bundle: Bundle) -> None:
