@@ -3,7 +3,8 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
 
 from seq2serve import AsyncClient
 from tests.server_process import ServerProcess
@@ -13,33 +14,31 @@ BATCH = 256  # sentences of one TranslateBatch call
 
 async def measure_unary(address: str, texts: Sequence[str], in_flight: int) -> float:
     """Return sentences per second with a number of calls in flight, after a round to warm up."""
-
-    async def worker(client: AsyncClient) -> None:
-        for text in pending:
-            await client.translate(text)
-
     async with AsyncClient(address) as client:
-        for _ in range(2):
-            pending = iter(texts)
-            started = time.perf_counter()
-            await asyncio.gather(*(worker(client) for _ in range(in_flight)))
-        return len(texts) / (time.perf_counter() - started)
+        return len(texts) / await _second_round(client.translate, texts, in_flight)
 
 
 async def measure_batches(address: str, texts: Sequence[str], in_flight: int) -> float:
     """Return sentences per second in batches, with a number of them in flight, after a round to warm up."""
     batches = [texts[begin : begin + BATCH] for begin in range(0, len(texts), BATCH)]
-
-    async def worker(client: AsyncClient) -> None:
-        for batch in pending:
-            await client.translate_batch(batch)
-
     async with AsyncClient(address) as client:
-        for _ in range(2):
-            pending = iter(batches)
-            started = time.perf_counter()
-            await asyncio.gather(*(worker(client) for _ in range(in_flight)))
-        return len(texts) / (time.perf_counter() - started)
+        return len(texts) / await _second_round(client.translate_batch, batches, in_flight)
+
+
+async def _second_round(call: Callable[[Any], Awaitable[object]], items: Sequence[object], in_flight: int) -> float:
+    """Call with each item, a number of calls in flight, twice; returns the seconds of the second round."""
+    seconds = 0.0
+    for _ in range(2):
+        pending = iter(items)
+
+        async def worker(pending: Iterator[object] = pending) -> None:
+            for item in pending:
+                await call(item)
+
+        started = time.perf_counter()
+        await asyncio.gather(*(worker() for _ in range(in_flight)))
+        seconds = time.perf_counter() - started
+    return seconds
 
 
 async def measure_alone(address: str, text: str, times: int) -> tuple[float, int]:
