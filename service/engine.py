@@ -47,7 +47,7 @@ class Engine:
             for number in range(scheduler.shards)
         ]
         self._emit = emit
-        self._unready: Exception | None = None
+        self._unready: BaseException | None = None
         self._begun = [threading.Event() for _ in self._shards]
         self._threads = [
             threading.Thread(target=self._run, args=(shard,), name=f"engine-{shard.number}", daemon=True)
@@ -117,7 +117,7 @@ class Engine:
         give_way()  # the edge needs little time, but at once: who must be refused should hear of it
         try:
             shard.begin()
-        except Exception as error:
+        except BaseException as error:  # a lost device, too: who started this thread hears of it
             self._unready = error
             return
         finally:

@@ -10,6 +10,7 @@ import onnxruntime
 from onnxruntime.capi import build_and_package_info as build
 
 from service.errors import StartupError
+from service.gpus import count_gpus
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 CUDNN = "libcudnn.so.9"
@@ -75,16 +76,15 @@ def _missing_for_cuda(number: int) -> list[str]:
 
 
 def _missing_from_driver(number: int) -> str:
-    count = ctypes.c_int(0)
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return "no NVIDIA driver (libcuda.so.1) is installed"
-    status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
-    if status or count.value == 0:
-        return f"the NVIDIA driver sees no GPU (status {status})"
-    if number >= count.value:
-        return f"there is no GPU {number}, the last one is {count.value - 1}"
+    count = count_gpus()
+    if count == 0:
+        return "the NVIDIA driver sees no GPU"
+    if number >= count:
+        return f"there is no GPU {number}, the last one is {count - 1}"
     version = ctypes.c_int(0)
     driver.cuDriverGetVersion(ctypes.byref(version))
     if version.value // 1000 < int(_major()):
