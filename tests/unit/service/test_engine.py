@@ -322,3 +322,20 @@ def test_empty_lanes_are_let_go() -> None:
         run_dry(engine)
     assert len(runner.lanes) <= RESTING
     assert said(finished[0]) == said(finished[-1])
+
+
+class Unready(FakeRunner):
+    """Find, in the thread that is to step, that nothing can be computed."""
+
+    def begin(self) -> None:
+        """Fail as a lost device does, which is no Exception."""
+        raise KeyboardInterrupt("lost")
+
+
+def test_an_engine_that_cannot_begin_says_so_to_who_starts_it() -> None:
+    """It takes no request, and nobody waits for it."""
+    engine, _ = make_engine(Unready())
+    with pytest.raises(KeyboardInterrupt, match="lost"):
+        engine.start()
+    with pytest.raises(Draining):
+        engine.submit(make_request(5))
