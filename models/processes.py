@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as distributed
+import torch.distributed.nn  # now: functions imported while there is a group keep it, and its threads, to the end
 from torch import Tensor, nn
 
 Item = TypeVar("Item")

@@ -40,6 +40,25 @@ def test_shares_are_disjoint(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {len(share) for share in shares} == {2, 3}
 
 
+LEAVING = """
+from pathlib import Path
+import torch
+from torch import distributed
+from models.processes import Processes
+distributed.init_process_group("gloo", rank=0, world_size=1, store=distributed.HashStore())
+torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports what would keep the group
+Processes().close()
+print([path.read_text() for path in Path("/proc/self/task").glob("*/comm")])
+"""
+
+
+def test_closing_ends_the_threads() -> None:
+    """One that outlives the interpreter's end ends the process by SIGABRT, if it is unlucky."""
+    done = subprocess.run([sys.executable, "-c", LEAVING], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert "python" in done.stdout
+    assert "gloo" not in done.stdout
+
+
 def _losses(run: Path) -> list[list[float]]:
     folders = sorted((run / "checkpoints").iterdir())
     return [json.loads((folder / "progress.json").read_text())["losses"] for folder in folders]
