@@ -1,12 +1,15 @@
 """Forged copies of a bundle whose digests are right again, and what loading each of them says.
 
-python -m tests.bundle_forgeries BUNDLE FOLDER prints a line of JSON for each: its name, what must be said, what was.
+python -m tests.bundle_forgeries BUNDLE FOLDER BYTES prints a line of JSON for each: its name, what must be said, what
+was. No more than BYTES of address space are taken. The limit is set here and not by whoever starts this: Python forks
+to call back between fork and exec, and gRPC's poller would run in that child, and fall over its closed files.
 """
 
 import hashlib
 import json
 import os
 import random
+import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -147,7 +150,8 @@ def _manifests() -> Iterator[Forgery]:
 
 def main() -> None:
     """Load all forgeries of a bundle in a folder."""
-    bundle, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    bundle, folder, memory = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     kept = shutil.copytree(bundle, folder / "kept")
     for forgery in forgeries(kept):
         print(json.dumps({"name": forgery.name, "refusal": forgery.refusal}), flush=True)

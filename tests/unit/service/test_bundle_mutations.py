@@ -2,7 +2,6 @@
 
 import json
 import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +24,8 @@ FACTS |= {"training_data", "licence", "scores"}
 def run(module: str, folder: Path, memory: int) -> str:
     """Run one of the modules that change the bundled model, in a process that has little memory; returns its output."""
     done = subprocess.run(
-        [sys.executable, "-m", module, str(BUNDLE), str(folder)],
+        [sys.executable, "-m", module, str(BUNDLE), str(folder), str(memory)],
         cwd=ROOT,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory)),
         capture_output=True,
         text=True,
         check=False,
