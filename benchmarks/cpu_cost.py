@@ -9,20 +9,18 @@ import statistics
 from pathlib import Path
 
 from benchmarks.load import closed_loop
-from benchmarks.metrics import scrape
+from benchmarks.metrics import cpu_seconds, scrape
 from benchmarks.texts import draw_texts
 from tests.server_process import ROOT, ServerProcess
-
-CPU = "process_cpu_seconds_total"
 
 
 def measure(root: Path, sentences: list[str], in_flight: int) -> float:
     """Return the CPU seconds per 1,000 sentences of a fresh server, once it is warm."""
     with ServerProcess("--log-level", "warning", root=root) as server:
         asyncio.run(closed_loop(server.address, sentences[:200], in_flight))
-        before = scrape(server.http)[CPU]
+        before = cpu_seconds(scrape(server.http))
         asyncio.run(closed_loop(server.address, sentences, in_flight))  # which sends them twice
-        return (scrape(server.http)[CPU] - before) / (2 * len(sentences)) * 1000
+        return (cpu_seconds(scrape(server.http)) - before) / (2 * len(sentences)) * 1000
 
 
 def main() -> None:

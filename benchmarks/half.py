@@ -10,12 +10,14 @@ from queue import SimpleQueue
 from benchmarks.texts import read_pairs
 from models.evaluation import score
 from service.bundle import Bundle, read_bundle
+from service.core.local import LocalCore
 from service.cpu import available_cpus
+from service.intake import Intake
 from service.limits import EngineLimits
-from service.model import Model
 from service.parts import FP16, FP32
 from service.provider import Device
 from service.request import Request
+from service.setup import Setup
 
 SLOTS = 64
 
@@ -28,19 +30,20 @@ def translate(bundle: Bundle, precision: str, sources: list[str]) -> list[str]:
     """
     news: SimpleQueue[list[Request]] = SimpleQueue()
     limits = EngineLimits(slots=SLOTS, queue=len(sources))
-    model = Model(bundle, Device("cpu"), available_cpus(), limits, news.put, precision)
+    setup = Setup(bundle, Device("cpu"), available_cpus(), limits, precision)
+    core, intake = LocalCore(setup, news.put), Intake(bundle)
     requests = []
     for source in sources:
-        ids = model.vocabulary.encode(source)
-        requests.append(model.request(ids, model.plain_options(len(ids), scored=False)))
-        model.engine.submit(requests[-1])
+        ids = intake.vocabulary.encode(source)
+        requests.append(intake.request(ids, intake.plain_options(len(ids), scored=False)))
+        core.submit(requests[-1])
     left = len(requests)
     while left:
         left -= sum(request.finish_reason is not None for request in news.get())
-    model.engine.close()
+    core.close()
     if failed := [request.error for request in requests if request.error is not None]:
         raise RuntimeError(f"{len(failed)} of {len(requests)} translations failed: {failed[0]}")
-    return [model.vocabulary.decode(request.hypotheses[0].ids) for request in requests]
+    return [intake.vocabulary.decode(request.hypotheses[0].ids) for request in requests]
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import statistics
 import time
 from pathlib import Path
 
-from benchmarks.metrics import scrape
+from benchmarks.metrics import resident_bytes, scrape
 from benchmarks.texts import draw_texts
 from seq2serve import AsyncClient
 from tests.server_process import ServerProcess
@@ -51,7 +51,7 @@ def memory(sentences: list[str], in_flight: int) -> dict[int, float]:
             batch = (sentences * (1 + half // len(sentences)))[:half]
             asyncio.run(closed_loop(server.address, batch, in_flight))
             done = goal
-            resident[goal] = scrape(server.http)["process_resident_memory_bytes"] / 1e6
+            resident[goal] = resident_bytes(scrape(server.http)) / 1e6
     return resident
 
 

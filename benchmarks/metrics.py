@@ -16,3 +16,13 @@ def scrape(http: str) -> dict[str, float]:
             key = f"{sample.name}{{{labels}}}" if labels else sample.name
             samples[key] = samples.get(key, 0.0) + sample.value
     return samples
+
+
+def cpu_seconds(samples: dict[str, float]) -> float:
+    """Return the processor time of a server, the processes of its engines included."""
+    return samples["process_cpu_seconds_total"] + samples.get("seq2serve_engine_cpu_seconds_total", 0.0)
+
+
+def resident_bytes(samples: dict[str, float]) -> float:
+    """Return the memory of a server, the processes of its engines included."""
+    return samples["process_resident_memory_bytes"] + samples.get("seq2serve_engine_resident_memory_bytes", 0.0)

@@ -15,14 +15,13 @@ import grpc
 
 from benchmarks.generator import generate
 from benchmarks.machine import describe_machine
-from benchmarks.metrics import scrape
+from benchmarks.metrics import resident_bytes, scrape
 from benchmarks.texts import draw_texts
 from seq2serve.load import ClosedLoop, Extent, OpenLoop, Run, percentile, summarize
 from seq2serve.v1 import options_pb2, translation_pb2
 from tests.server_process import ServerProcess
 
 OK, REFUSED = grpc.StatusCode.OK.value[0], grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-RESIDENT = "process_resident_memory_bytes"
 
 
 def latencies(run: Run, code: int) -> list[float]:
@@ -78,11 +77,11 @@ def main() -> None:
         times, share = list(arguments.times), 1.0
         while times:
             rate = times[0] * capacity
-            before = scrape(server.http)[RESIDENT] / 1e6
+            before = resident_bytes(scrape(server.http)) / 1e6
             extent = Extent(seconds=seconds)
             run = generate(server.address, payloads, OpenLoop(rate), extent, timeout=slo, connections=4).run
             share, line = describe(run, capacity, slo, seconds)
-            after = scrape(server.http)[RESIDENT] / 1e6
+            after = resident_bytes(scrape(server.http)) / 1e6
             print(f"{times[0]:g} x, {rate:.0f} calls/s: {line}; memory {before:.0f} to {after:.0f} MB", flush=True)
             last = times.pop(0)
             if not times and arguments.halve and share > 0.5:

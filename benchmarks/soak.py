@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy
 
 from benchmarks.machine import describe_machine
-from benchmarks.metrics import scrape
+from benchmarks.metrics import resident_bytes, scrape
 from benchmarks.mixed_traffic import Caller
 from benchmarks.texts import draw_texts
 from seq2serve import Client
@@ -34,7 +34,6 @@ HELD = {
     "line": "seq2serve_queue_requests",
     "tasks": "seq2serve_event_loop_tasks",
     "fds": "process_open_fds",
-    "MB": "process_resident_memory_bytes",
 }
 GROWTH = 0.02  # of memory, over the second half of the run: more is a leak
 Held = dict[str, float]
@@ -46,7 +45,7 @@ def held(server: ServerProcess) -> Held:
     found = {name: figures[metric] for name, metric in HELD.items()}
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     threads = next(line.split()[1] for line in status.splitlines() if line.startswith("Threads:"))
-    return {**found, "MB": found["MB"] / 1e6, "threads": float(threads)}
+    return {**found, "MB": resident_bytes(figures) / 1e6, "threads": float(threads)}
 
 
 def settle(server: ServerProcess) -> Held:

@@ -13,13 +13,14 @@ from export.probe import Probe, Rounded, following
 from models.attention import Memory
 from models.seq2seq import Seq2Seq
 from service.bundle import Bundle
+from service.core.local import LocalCore
 from service.cpu import available_cpus
 from service.limits import EngineLimits
-from service.model import Model
 from service.parts import FP16, FP32, INT8
 from service.provider import Device
 from service.runner import make_tables
 from service.session import open_session
+from service.setup import Setup
 
 BATCHES, SOURCE_LENGTHS, WIDTHS = (1, 3, 7), (1, 5, 64), (1, 4)
 ENCODERS = ("encoder", "encoder_sequence")
@@ -221,4 +222,4 @@ def check_golden(bundle: Bundle, precision: str) -> None:
         BundleError: the server would refuse it.
     """
     limits = EngineLimits(slots=len(bundle.manifest.golden), queue=len(bundle.manifest.golden))
-    Model(bundle, Device("cpu"), available_cpus(), limits, lambda requests: None, precision).engine.close()
+    LocalCore(Setup(bundle, Device("cpu"), available_cpus(), limits, precision), lambda requests: None).close()

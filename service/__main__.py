@@ -13,16 +13,11 @@ from service.workers.membership import join_supervisor
 # Loaded by name, as is the server: who watches over workers, or makes a token, need not wait for ONNX Runtime.
 COMMANDS = {"compose": "service.compose_command", "doctor": "service.doctor.command", "token": "service.token_command"}
 
-# A thread that comes back from ONNX Runtime waits until the edge lets go of the interpreter: by default up to 5 ms, as
-# long as a decoder step. With this there are a tenth more sentences a second (measured), with less there are no more.
-SWITCH_SECONDS = 0.0002
-
 
 def main() -> int:
     """Run the server until it is stopped; returns the exit status."""
     if command := COMMANDS.get("".join(sys.argv[1:2])):
         return int(import_module(command).main(sys.argv[2:]))
-    sys.setswitchinterval(SWITCH_SECONDS)
     worker = None
     try:
         worker = join_supervisor()
@@ -30,16 +25,16 @@ def main() -> int:
         configure_logs(settings.log_format, settings.log_level, worker)
         if settings.workers > 1:
             return asyncio.run(supervise(settings, sys.argv[1:]))
-        return asyncio.run(_serve(settings, worker is not None))
+        return asyncio.run(_serve(settings, worker))
     except StartupError as error:
         print(f"error: {'' if worker is None else f'worker {worker}: '}{error}", file=sys.stderr)
         return 1
 
 
-async def _serve(settings: Settings, supervised: bool) -> int:
+async def _serve(settings: Settings, worker: int | None) -> int:
     from service.server import Server
 
-    return await Server(settings, supervised).run()
+    return await Server(settings, worker).run()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from service.errors import StartupError
-from service.scheduler import Scheduler
+from service.state import EngineState
 
 
 class Agent:
@@ -15,9 +15,9 @@ class Agent:
     work: a server that nobody calls learns nothing new of its speed.
     """
 
-    def __init__(self, full_seconds: float, schedulers: Callable[[], Iterable[Scheduler]]) -> None:
-        """Take the longest step of a server that is well, and what lists the schedulers of all models."""
-        self._full_seconds, self._schedulers = full_seconds, schedulers
+    def __init__(self, full_seconds: float, states: Callable[[], Iterable[EngineState]]) -> None:
+        """Take the longest step of a server that is well, and what lists the states of all engines."""
+        self._full_seconds, self._states = full_seconds, states
         self._server: asyncio.Server | None = None
         self._weight = 100
 
@@ -42,7 +42,7 @@ class Agent:
 
     def weight(self) -> int:
         """Return the share of its calls that this server wants, in percent from 1 to 100."""
-        steps = [scheduler.pace.recent_seconds for scheduler in self._schedulers() if scheduler.running]
+        steps = [state.recent_step_seconds for state in self._states() if state.running]
         if steps:
             self._weight = max(1, min(100, round(100 * self._full_seconds / max(steps))))
         return self._weight

@@ -45,7 +45,7 @@ class Cache:
         """
         if request.streams or request.options.sampling:
             return await self._delivery.complete(model, request, news)
-        key = (model.digest, model.precision, request.source_ids.tobytes(), request.options)
+        key = (model.digest, model.facts.precision, request.source_ids.tobytes(), request.options)
         outcome = "hit"
         async with self._delivery.in_time(request):
             while key not in self._answers and (searching := self._searching.get(key)):

@@ -1,4 +1,4 @@
-"""From the engine's thread to the event loop: one hop a step, however many requests it has news of."""
+"""From a call to the engine, and back to the call."""
 
 import asyncio
 import math
@@ -12,15 +12,11 @@ from service.request import Request
 
 
 class Delivery:
-    """Bring news of requests back to the coroutines that wait for them."""
+    """Hand requests over, and wait for them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, patience: float = math.inf) -> None:
         """Take the event loop, and the seconds that requests without a deadline have."""
         self._loop, self._patience = loop, patience
-
-    def deliver(self, requests: list[Request]) -> None:
-        """Notify of requests on the event loop; called by engines, from their threads."""
-        self._loop.call_soon_threadsafe(_notify, requests)
 
     async def complete(self, model: Model, request: Request, news: asyncio.Event | None = None) -> None:
         """Hand a request to its model's engine and wait until it has ended; `news` is set whenever more is certain.
@@ -34,11 +30,11 @@ class Delivery:
         done: asyncio.Future[None] = self._loop.create_future()
         request.notify = partial(_tell, done, news)
         async with self.in_time(request):
-            model.engine.submit(request)
+            model.core.submit(request)
             try:
                 await done
             except asyncio.CancelledError:
-                model.engine.cancel(request)
+                model.core.cancel(request)
                 raise
         if request.error is not None:
             raise request.error
@@ -61,7 +57,8 @@ class Delivery:
             raise DeadlineExceeded(f"a request of {len(request.source_ids)} source pieces {why}") from None
 
 
-def _notify(requests: list[Request]) -> None:
+def notify(requests: list[Request]) -> None:
+    """Wake who waits for requests; on the event loop."""
     for request in requests:
         request.notify(request)
 

@@ -5,8 +5,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from seq2serve.v1 import model_pb2, options_pb2
 from service.aliases import Alias
 from service.bundle import FORMAT_VERSION
+from service.core.interface import REPLAYED
 from service.limits import EdgeLimits
-from service.model import GOLDEN_REPLAYED, Model
+from service.model import Model
 from service.options import LENGTH_PENALTY
 from service.registry import Registry, State, Status
 from service.replies import LEAST_WEIGHT, duration
@@ -79,18 +80,18 @@ def describe(model: Model, registry: Registry, limits: EdgeLimits) -> model_pb2.
             stream_flush_tokens=1,
         ),
         runtime=model_pb2.Runtime(
-            provider=model.provider,
+            provider=model.facts.provider,
             device=str(model.device),
-            precision=model.precision,
+            precision=model.facts.precision,
             slots=model.limits.slots,
-            cpu_nodes=model.cpu_nodes if model.on_device else None,
-            memcpy_nodes=model.on_device.memcpy_nodes if model.on_device else None,
-            load_duration=duration(model.load_seconds),
-            loaded_at=Timestamp(seconds=int(model.loaded_at)),
+            cpu_nodes=model.facts.cpu_nodes if model.facts.device else None,
+            memcpy_nodes=model.facts.device.memcpy_nodes if model.facts.device else None,
+            load_duration=duration(model.facts.load_seconds),
+            loaded_at=Timestamp(seconds=int(model.facts.loaded_at)),
         ),
         bundle_digest=model.digest,
         bundle_format_version=FORMAT_VERSION,
-        parity=model_pb2.Parity(passed=True, sentences=min(len(manifest.golden), GOLDEN_REPLAYED)),
+        parity=model_pb2.Parity(passed=True, sentences=min(len(manifest.golden), REPLAYED)),
         training_scores=[
             model_pb2.TrainingScore(metric=s.metric, value=s.value, dataset=s.dataset, signature=s.signature)
             for s in manifest.scores

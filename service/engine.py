@@ -8,13 +8,13 @@ from functools import reduce
 from operator import add
 
 from service.cpu import give_way
-from service.errors import Draining, InternalError
+from service.errors import FAILED, Draining, InternalError
 from service.request import Lane, Request
 from service.runner import Runner
 from service.scheduler import Scheduler
 from service.search.hypothesis import FinishReason
 from service.search.search import Search
-from service.shard import FAILED, Shard
+from service.shard import Shard
 from service.stats import EngineStats, unmeasured
 
 log = logging.getLogger("service.engine")

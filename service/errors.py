@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+FAILED = "the model failed on this request; the server's log has the cause"
 SHOWN = 60  # characters of a value that an error quotes: trailers have a limit
 
 
@@ -203,6 +204,10 @@ class BundleError(StartupError):
         super().__init__(f"{path}: {why}")
         self.path = path
         self.why = why
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, str]]:
+        """Say how to make it again, in another process."""
+        return type(self), (self.path, self.why)
 
 
 class ParityError(BundleError):

@@ -19,18 +19,18 @@ class Lifecycle:
     """Load and unload versions of a repository while a server runs."""
 
     def __init__(self, repository: Repository, registry: Registry, make: Callable[[Bundle], Model]) -> None:
-        """Take what makes a model of a bundle: it verifies, warms up and replays golden translations."""
+        """Take what makes a model of a bundle, in a thread: it verifies, warms up and replays golden translations."""
         self._repository, self._registry, self._make = repository, registry, make
         self._turn = asyncio.Lock()  # memory and cores are for one at a time
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Load all versions that are wanted, before anything is served.
 
         Raises:
             StartupError: one of them must not be served, or there is none.
         """
         for version in self._repository.wanted():
-            self._registry.add(self._make(self._repository.read(version)))
+            self._registry.add(await asyncio.to_thread(self._make, self._repository.read(version)))
 
     async def load(self, version: Version) -> Status:
         """Bring a version into service; one that is there already stays as it is.
@@ -61,9 +61,9 @@ class Lifecycle:
             model = self._registry.loaded(version)
             self._registry.remove(model)
             log.info("unloading version %d of %s", version[1], version[0])
-            while model.readers or model.users or model.engine.scheduler.busy:  # noqa: ASYNC110, an event would cost each request
+            while model.readers or model.users or model.core.busy:  # noqa: ASYNC110, an event would cost each request
                 await asyncio.sleep(LOOK_SECONDS)
-            await asyncio.to_thread(model.engine.close)
+            await asyncio.to_thread(model.core.close)
             self._registry.statuses[version] = Status(State.END, "unloaded")
             return self._registry.statuses[version]
 

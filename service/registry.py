@@ -16,6 +16,7 @@ from service.errors import (
 )
 from service.model import Model
 from service.repository import Version
+from service.state import EngineState
 
 log = logging.getLogger("service.registry")
 LOAD_SECONDS = 1.0  # that loading takes at least
@@ -138,17 +139,21 @@ class Registry:
 
     def describe(self) -> list[str]:
         """Say what is loaded, in which precision and on what, a line for each version."""
-        return [f"{m.name}/{m.version}: {m.precision} on {m.device} ({m.provider})" for m in self.models]
+        return [f"{m.name}/{m.version}: {m.facts.precision} on {m.device} ({m.facts.provider})" for m in self.models]
 
     def close(self) -> None:
         """Stop all engines; what they still hold fails with `draining`."""
         for model in self.models:
-            model.engine.close()
+            model.core.close()
+
+    def observe(self) -> list[EngineState]:
+        """Ask all engines for their states; that may take as long as a step."""
+        return [model.core.observe() for model in self.models]
 
     @property
     def healthy(self) -> bool:
         """Tell whether every engine is alive."""
-        return not any(model.engine.failed for model in self.models)
+        return not any(model.core.failed for model in self.models)
 
     def find(
         self, name: str, version: int | None, source_language: str, target_language: str, alias: str = ""

@@ -57,6 +57,7 @@ class Lane(NamedTuple):
 class Status(enum.Enum):
     """Say where a request is."""
 
+    SENT = enum.auto()  # on its way to an engine in another process
     WAITING = enum.auto()
     ENCODING = enum.auto()
     READY = enum.auto()  # encoded, in line for slots

@@ -21,8 +21,10 @@ from service.agent import Agent
 from service.bundle import Bundle
 from service.cache import Cache
 from service.call import EdgeInterceptor
+from service.core.remote import RemoteCore
+from service.core.wire import Logs
 from service.cpu import available_cpus
-from service.delivery import Delivery
+from service.delivery import Delivery, notify
 from service.demand import Demand
 from service.errors import StartupError
 from service.health import Health
@@ -42,6 +44,7 @@ from service.registry import Registry
 from service.repository import Repository
 from service.servicer import ModelServicer, TranslationServicer
 from service.settings import Settings
+from service.setup import Setup
 from service.shares import Shares
 from service.tokens import open_gate
 from service.tracing import open_tracing
@@ -63,10 +66,11 @@ CLIENT_DEFAULT = "127.0.0.1:50051"
 class Server:
     """Own everything that starts and stops."""
 
-    def __init__(self, settings: Settings, supervised: bool = False) -> None:
-        """Take the settings, and whether this is one of several servers of a supervisor (`service.workers`)."""
+    def __init__(self, settings: Settings, worker: int | None = None) -> None:
+        """Take the settings, and the number of this server if it is one of a supervisor's (`service.workers`)."""
         self._settings = settings
-        self._supervised = supervised
+        self._supervised = worker is not None
+        self._logs = Logs(settings.log_format, settings.log_level, worker)
         self._stop = asyncio.Event()
         self._draining = asyncio.Event()
         self._hurried = False
@@ -104,12 +108,13 @@ class Server:
             threads = settings.threads or available_cpus()
 
             def make(bundle: Bundle) -> Model:
-                return Model(bundle, device, threads, limits, delivery.deliver, settings.precision, settings.metrics)
+                setup = Setup(bundle, device, threads, limits, settings.precision, settings.metrics)
+                return Model(setup, RemoteCore(setup, loop, notify, self._logs))
 
             repository = Repository(settings.model_repository, settings.serve_versions)
             self._lifecycle = Lifecycle(repository, self._registry, make)
             try:
-                self._lifecycle.start()
+                await self._lifecycle.start()
                 self._check_default()
                 if registry:
                     self._register(registry)
@@ -188,7 +193,7 @@ class Server:
     async def _advise(self) -> Agent:
         """Tell balancers on an address of its own how much of the calls this server wants, where one is set."""
         models = self._registry
-        agent = Agent(self._settings.agent_step_seconds, lambda: (one.engine.scheduler for one in models.models))
+        agent = Agent(self._settings.agent_step_seconds, lambda: (one.core.state for one in models.models))
         if self._settings.agent_address:
             self.agent_address = await agent.start(self._settings.agent_address)
             log.info("agent checks are answered on %s", self.agent_address)
@@ -237,10 +242,11 @@ class Server:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), WATCH_SECONDS)
             metrics.loop_woke(max(0.0, time.monotonic() - expected))
-            self._demand.observe([model.engine.scheduler.load for model in self._registry.models], WATCH_SECONDS)
+            states = await asyncio.to_thread(self._registry.observe)
+            self._demand.observe([state.load for state in states], WATCH_SECONDS)
             self._refresh()
             if not self._registry.healthy:
-                log.error("an engine's thread has died: stopping, so that a supervisor starts this server afresh")
+                log.error("an engine has died: stopping, so that a supervisor starts this server afresh")
                 self._hurried = True
                 return 1
         return 0

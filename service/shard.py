@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from service.errors import Draining, InternalError
+from service.errors import FAILED, Draining, InternalError
 from service.request import Lane, Request, Status
 from service.runner import Runner
 from service.scheduler import Plan, Scheduler
@@ -16,7 +16,6 @@ from service.stats import EngineStats
 
 log = logging.getLogger("service.engine")
 RESTING = 8  # empty lanes whose memory is kept
-FAILED = "the model failed on this request; the server's log has the cause"
 
 
 class Shard:

@@ -14,7 +14,7 @@ from service.limits import EdgeLimits
 from service.model import Model
 from service.options import Ids, SearchOptions
 from service.rendering import Rendered, render
-from service.request import Request
+from service.request import Request, Status
 from service.room import Room
 from service.search_options import check_lengths, check_output, max_length, read_options
 from service.text.stream import TextStream
@@ -161,6 +161,9 @@ class Translation:
         news = asyncio.Event()
         async with self._running(delivery, news) as tasks:
             await asyncio.sleep(0)  # they submit
+            while any(request.status is Status.SENT for request in self.requests):
+                await news.wait()
+                news.clear()
             for task in tasks.values():
                 if task.done():
                     task.result()

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from service.bundle import read_bundle
+from service.core.local import LocalCore
 from service.errors import StartupError
 from service.limits import EngineLimits
 from service.manifest import MANIFEST
-from service.model import Model
 from service.provider import Device
+from service.setup import Setup
 
 LIMITS = EngineLimits(4, 16)
 EITHER = ""  # refused, or it proves itself by the golden translations
@@ -160,8 +161,7 @@ def main() -> None:
         forgery.forge(copy)
         said = ""
         try:
-            model = Model(read_bundle(copy), Device("cpu"), 1, LIMITS, lambda requests: None, "fp32")
-            model.engine.close()
+            LocalCore(Setup(read_bundle(copy), Device("cpu"), 1, LIMITS, "fp32"), lambda requests: None).close()
         except StartupError as error:
             said = str(error)
         print(json.dumps({"said": said}), flush=True)

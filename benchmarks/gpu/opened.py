@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import onnxruntime
 
 from service.bundle import Bundle
+from service.core.local import lane_lengths
 from service.device.cuda import CudaMemory
 from service.device.host import HostMemory
 from service.device.memory import Memory
@@ -13,7 +14,6 @@ from service.device.opening import provider_settings
 from service.device.runner import DeviceRunner
 from service.engine import Engine
 from service.limits import KINDS
-from service.model import lane_lengths
 from service.parts import Graph
 from service.provider import Device, runtime_library
 from service.request import Lane, Request

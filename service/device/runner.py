@@ -14,6 +14,7 @@ from service.device.bound import numbers_of_rows, rows_to_run, run_options
 from service.device.lane import DeviceLane
 from service.device.memory import Memory
 from service.device.shelf import Shelf
+from service.device.state import DeviceState
 from service.device.steps import ROLES, SELECTING, Open, Steps, Tables
 from service.padding import pad_sources
 from service.request import Arrays, Encoded, Lane
@@ -83,26 +84,29 @@ class DeviceRunner:
         return [self._encoder, *self._steps.sessions.values()]
 
     @property
-    def slot_bytes(self) -> int:
-        """Return what the slots take of the device's memory."""
-        return self._shelf.bytes
+    def state(self) -> DeviceState:
+        """Return what is where on the device.
 
-    @property
-    def memcpy_nodes(self) -> int | None:
-        """Count the copies inside decoder graphs: ONNX Runtime captures no graph that has one; none: not known."""
-        return 0 if self._steps.captured.keys() == self._steps.sessions.keys() else None
-
-    @property
-    def captured(self) -> int:
-        """Count the graphs that the device has captured."""
-        return sum(self._steps.captured.values())
+        ONNX Runtime captures no graph that has a copy inside, so where all were captured there is none.
+        """
+        whole = self._steps.captured.keys() == self._steps.sessions.keys()
+        return DeviceState(
+            slot_bytes=self._shelf.bytes,
+            left_bytes=self.memory.left(),
+            captured=sum(self._steps.captured.values()),
+            memcpy_nodes=0 if whole else None,
+            probe_seconds=self.probe_seconds,
+            uploaded_bytes=self.memory.uploaded,
+            downloaded_bytes=self.memory.downloaded,
+        )
 
     def describe(self) -> str:
         """Say what is where, for a log."""
-        slots, left = self.slot_bytes >> 20, self.memory.left() >> 20
+        state = self.state
         return (
-            f"{self._slots} slots take {slots} MiB of the device's memory, {left} MiB are left; {self.captured} graphs "
-            f"captured; a step of {self._probed} rows takes {self.probe_seconds * 1e6:.0f} us"
+            f"{self._slots} slots take {state.slot_bytes >> 20} MiB of the device's memory, {state.left_bytes >> 20} "
+            f"MiB are left; {state.captured} graphs captured; a step of {self._probed} rows takes "
+            f"{state.probe_seconds * 1e6:.0f} us"
         )
 
     def begin(self) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 from seq2serve.doctor.finding import Finding, Level
 from service.bundle import Bundle
+from service.core.local import LocalCore
 from service.cpu import available_cpus
 from service.errors import ParityError, ServiceError, StartupError
 from service.limits import EngineLimits
 from service.memory import LOADED, available_bytes
-from service.model import Model
 from service.provider import Device, choose_device
 from service.repository import Repository, Version
 from service.settings import Settings
+from service.setup import Setup
 
 AGAIN = "copy it again from where it was exported, or export it again (python -m export)"
 ARITHMETIC = "export it again with this ONNX Runtime, or serve another precision (--precision fp32)"
@@ -59,13 +60,15 @@ def _try(bundle: Bundle, subject: str, device: Device, settings: Settings) -> Fi
     """Load a version: that replays its golden translations on the provider in use."""
     limits = EngineLimits.of(settings, device)
     threads = settings.threads or available_cpus()
-    model = Model(bundle, device, threads, limits, lambda requests: None, settings.precision, measured=False)
-    model.engine.close()
+    setup = Setup(bundle, device, threads, limits, settings.precision, measured=False)
+    core = LocalCore(setup, lambda requests: None)
+    core.close()
+    facts = core.facts
     found = (
-        f"{len(bundle.manifest.files)} files have their digests, golden translations come out on {model.provider} "
-        f"in {model.precision}, loaded in {model.load_seconds:.1f} s"
+        f"{len(bundle.manifest.files)} files have their digests, golden translations come out on {facts.provider} "
+        f"in {facts.precision}, loaded in {facts.load_seconds:.1f} s"
     )
-    if model.cpu_nodes:
+    if facts.cpu_nodes:
         fix = "export it again: nodes that ONNX Runtime leaves on the CPU copy at each step"
-        return Finding(Level.NOTE, subject, f"{found}; {model.cpu_nodes} nodes run on the CPU", fix)
+        return Finding(Level.NOTE, subject, f"{found}; {facts.cpu_nodes} nodes run on the CPU", fix)
     return Finding(Level.OK, subject, found)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.device.runner import DeviceRunner
+from service.device.state import DeviceState
 from service.registry import Registry
 
 LABELS = ("model", "version", "device")
@@ -19,27 +19,28 @@ class DeviceCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of all of them; on the CPU there are none."""
-        loaded = [(m, m.on_device) for m in self._registry.models if m.on_device is not None]
+        on_device = [model for model in self._registry.models if model.facts.device is not None]
+        loaded = [(model, device) for model in on_device if (device := model.core.observe().device) is not None]
         if not loaded:
             return
         for name, text, read in GAUGES:
             gauge = GaugeMetricFamily(f"seq2serve_device_{name}", text, labels=LABELS)
-            for model, runner in loaded:
-                gauge.add_metric([model.name, str(model.version), str(model.device)], read(runner))
+            for model, state in loaded:
+                gauge.add_metric([model.name, str(model.version), str(model.device)], read(state))
             yield gauge
         copied = CounterMetricFamily(
             "seq2serve_device_copied_bytes", "Bytes between host and GPU.", labels=[*LABELS, "direction"]
         )
-        for model, runner in loaded:
+        for model, state in loaded:
             labels = [model.name, str(model.version), str(model.device)]
-            copied.add_metric([*labels, "to_device"], runner.memory.uploaded)
-            copied.add_metric([*labels, "to_host"], runner.memory.downloaded)
+            copied.add_metric([*labels, "to_device"], state.uploaded_bytes)
+            copied.add_metric([*labels, "to_host"], state.downloaded_bytes)
         yield copied
 
 
-GAUGES: list[tuple[str, str, Callable[[DeviceRunner], float]]] = [
-    ("slot_bytes", "The GPU's memory that slots take.", lambda runner: runner.slot_bytes),
-    ("memory_left_bytes", "The GPU's memory that this model may still take.", lambda runner: runner.memory.left()),
-    ("captured_graphs", "Steps that were captured, to be launched at once.", lambda runner: runner.captured),
-    ("probe_step_seconds", "A decoder step of up to 64 rows, timed at loading.", lambda runner: runner.probe_seconds),
+GAUGES: list[tuple[str, str, Callable[[DeviceState], float]]] = [
+    ("slot_bytes", "The GPU's memory that slots take.", lambda state: state.slot_bytes),
+    ("memory_left_bytes", "The GPU's memory that this model may still take.", lambda state: state.left_bytes),
+    ("captured_graphs", "Steps that were captured, to be launched at once.", lambda state: state.captured),
+    ("probe_step_seconds", "A decoder step of up to 64 rows, timed at loading.", lambda state: state.probe_seconds),
 ]

@@ -2,69 +2,75 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service import stats
 from service.metrics.histogram import cumulative
-from service.model import Model
 from service.registry import Registry
+from service.state import EngineState
+
+States: TypeAlias = dict[tuple[str, str], EngineState]  # by the name and version of the model
 
 
 class EngineCollector(Collector):
-    """Read the plain numbers of the models' engines."""
+    """Ask the models' engines for their plain numbers."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all metrics of all models; one pass, so that they belong together."""
-        for name, text, read in GAUGES:
-            gauge = GaugeMetricFamily(f"seq2serve_{name}", text, labels=["model", "version"])
-            for model in self._registry.models:
-                gauge.add_metric([model.name, str(model.version)], read(model))
-            yield gauge
-        yield from self._counters()
-        yield from self._histograms()
-
-    def _counters(self) -> Iterator[Metric]:
-        for name, text, label, read in COUNTERS:
-            counter = CounterMetricFamily(f"seq2serve_{name}", text, labels=["model", "version", *label])
-            for model in self._registry.models:
-                for extra, value in read(model.engine.stats).items():
-                    counter.add_metric([model.name, str(model.version), *([extra] if label else [])], value)
-            yield counter
-
-    def _histograms(self) -> Iterator[Metric]:
-        for name, text, label, read in HISTOGRAMS:
-            family = HistogramMetricFamily(f"seq2serve_{name}", text, labels=["model", "version", *label])
-            for model in self._registry.models:
-                for extra, histogram in read(model.engine.stats).items():
-                    labels = [model.name, str(model.version), *([extra] if label else [])]
-                    family.add_metric(labels, [*cumulative(histogram)], histogram.sum)
+        """Yield all metrics of all models; each engine is asked once, so that its numbers belong together."""
+        states = {(model.name, str(model.version)): model.core.observe() for model in self._registry.models}
+        for name, text, gauge in GAUGES:
+            family = GaugeMetricFamily(f"seq2serve_{name}", text, labels=["model", "version"])
+            for labels, state in states.items():
+                family.add_metric(labels, gauge(state))
             yield family
+        yield from _counters(states)
+        yield from _histograms(states)
 
 
-def _oldest_age(model: Model) -> float:
-    oldest = model.engine.scheduler.oldest
-    return time.monotonic() - oldest.submitted_at if oldest else 0.0
+def _counters(states: States) -> Iterator[Metric]:
+    for name, text, label, read in COUNTERS:
+        counter = CounterMetricFamily(f"seq2serve_{name}", text, labels=["model", "version", *label])
+        for labels, state in states.items():
+            for extra, value in read(state).items():
+                counter.add_metric([*labels, *([extra] if label else [])], value)
+        yield counter
 
 
-GAUGES: list[tuple[str, str, Callable[[Model], float]]] = [
-    ("queue_requests", "Requests in the waiting line.", lambda m: m.engine.scheduler.waiting),
-    ("queue_source_tokens", "Source pieces waiting.", lambda m: m.engine.scheduler.waiting_source_tokens),
+def _histograms(states: States) -> Iterator[Metric]:
+    for name, text, label, read in HISTOGRAMS:
+        family = HistogramMetricFamily(f"seq2serve_{name}", text, labels=["model", "version", *label])
+        for labels, state in states.items():
+            for extra, histogram in read(state.stats).items():
+                family.add_metric([*labels, *([extra] if label else [])], [*cumulative(histogram)], histogram.sum)
+        yield family
+
+
+def _oldest_age(state: EngineState) -> float:
+    return time.monotonic() - state.oldest_submitted_at if state.oldest_submitted_at else 0.0
+
+
+GAUGES: list[tuple[str, str, Callable[[EngineState], float]]] = [
+    ("queue_requests", "Requests in the waiting line.", lambda state: state.waiting),
+    ("queue_source_tokens", "Source pieces waiting.", lambda state: state.waiting_source_tokens),
     ("queue_oldest_age_seconds", "How long the first in line has waited.", _oldest_age),
-    ("slots_active", "Hypotheses being decoded.", lambda m: m.engine.scheduler.running),
-    ("slots_limit", "Hypotheses that can be decoded at a time.", lambda m: m.engine.scheduler.slots),
+    ("slots_active", "Hypotheses being decoded.", lambda state: state.running),
+    ("slots_limit", "Hypotheses that can be decoded at a time.", lambda state: state.slots),
+    ("engine_resident_memory_bytes", "Memory in use by the engine's process.", lambda state: state.resident_bytes),
 ]
-Read = Callable[[stats.EngineStats], dict[str, float]]
+Read = Callable[[EngineState], dict[str, float]]
 COUNTERS: list[tuple[str, str, list[str], Read]] = [
-    ("source_tokens", "Source pieces encoded.", [], lambda s: {"": s.source_tokens}),
-    ("target_tokens", "Target pieces of finished requests.", [], lambda s: {"": s.target_tokens}),
-    ("wasted_steps", "Steps of hypotheses that nobody got.", [], lambda s: {"": s.wasted_steps}),
-    ("padding_tokens", "Padding computed for nothing.", ["stage"], lambda s: {"encode": s.encode_padding_tokens}),
-    ("engine_seconds", "What the engine's thread spends its time on.", ["phase"], lambda s: dict(s.phase_seconds)),
+    ("source_tokens", "Source pieces encoded.", [], lambda s: {"": s.stats.source_tokens}),
+    ("target_tokens", "Target pieces of finished requests.", [], lambda s: {"": s.stats.target_tokens}),
+    ("wasted_steps", "Steps of hypotheses that nobody got.", [], lambda s: {"": s.stats.wasted_steps}),
+    ("padding_tokens", "Padding computed for nothing.", ["stage"], lambda s: {"encode": s.stats.encode_padding_tokens}),
+    ("engine_seconds", "What the engine's threads spend their time on.", ["phase"], lambda s: s.stats.phase_seconds),
+    ("engine_cpu_seconds", "CPU time of the engine's process.", [], lambda s: {"": s.cpu_seconds}),
 ]
 ReadHistogram = Callable[[stats.EngineStats], dict[str, stats.Histogram]]
 HISTOGRAMS: list[tuple[str, str, list[str], ReadHistogram]] = [

@@ -35,7 +35,14 @@ class ModelCollector(Collector):
         )
         for model in self._registry.models:
             architecture = f"{model.manifest.architecture.cell}-{model.manifest.architecture.attention}"
-            labels = [model.name, str(model.version), model.provider, str(model.device), model.precision, architecture]
+            labels = [
+                model.name,
+                str(model.version),
+                model.facts.provider,
+                str(model.device),
+                model.facts.precision,
+                architecture,
+            ]
             info.add_metric([*labels, model.digest], 1)
         return info
 
@@ -58,8 +65,8 @@ class ModelCollector(Collector):
 
 
 GAUGES: list[tuple[str, str, Callable[[Model], float]]] = [
-    ("model_load_duration_seconds", "Time to load, warm up and verify.", lambda m: m.load_seconds),
-    ("model_loaded_timestamp_seconds", "When the model was loaded (Unix time).", lambda m: m.loaded_at),
-    ("model_cpu_nodes", "Nodes of graphs on CUDA that run on the CPU.", lambda m: m.cpu_nodes),
+    ("model_load_duration_seconds", "Time to load, warm up and verify.", lambda m: m.facts.load_seconds),
+    ("model_loaded_timestamp_seconds", "When the model was loaded (Unix time).", lambda m: m.facts.loaded_at),
+    ("model_cpu_nodes", "Nodes of graphs on CUDA that run on the CPU.", lambda m: m.facts.cpu_nodes),
     ("model_fell_back", "1: a GPU is there, and the model runs on the CPU.", lambda m: float(m.device.fell_back)),
 ]

@@ -138,7 +138,8 @@ DASHBOARD = Dashboard(
                     "more at the same texts: smaller batches, other options (beams), or a release that costs more.",
                     (
                         (
-                            '1000 * sum(rate(process_cpu_seconds_total{job="server"}[$__rate_interval])) / '
+                            '1000 * (sum(rate(process_cpu_seconds_total{job="server"}[$__rate_interval])) + '
+                            'sum(rate(seq2serve_engine_cpu_seconds_total{job="server"}[$__rate_interval]))) / '
                             f"{total('seq2serve_request_duration_seconds_count')}",
                             "CPU seconds",
                         ),

@@ -87,13 +87,25 @@ DASHBOARD = Dashboard(
                     "CPU by replica",
                     "Cores in use.",
                     "at the container's limit the kernel throttles it: give it more, or add replicas.",
-                    ((f"rate(process_cpu_seconds_total{{{JOB}}}[$__rate_interval])", "{{instance}}"),),
+                    (
+                        (f"rate(process_cpu_seconds_total{{{JOB}}}[$__rate_interval])", "{{instance}} calls"),
+                        (
+                            f"sum by (instance) (rate(seq2serve_engine_cpu_seconds_total{{{JOB}}}[$__rate_interval]))",
+                            "{{instance}} engines",
+                        ),
+                    ),
                 ),
                 Panel(
                     "Memory by replica",
                     "Resident memory.",
                     "it levels off after the first minutes of load. If it grows for hours, keep a heap profile and restart it.",
-                    ((f"process_resident_memory_bytes{{{JOB}}}", "{{instance}}"),),
+                    (
+                        (f"process_resident_memory_bytes{{{JOB}}}", "{{instance}} calls"),
+                        (
+                            f"sum by (instance) (seq2serve_engine_resident_memory_bytes{{{JOB}}})",
+                            "{{instance}} engines",
+                        ),
+                    ),
                     unit="bytes",
                 ),
                 Panel(

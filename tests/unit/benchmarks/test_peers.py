@@ -20,10 +20,12 @@ from benchmarks.peers.naive import naive
 from benchmarks.peers.peer import PROC, Peer, usage
 from benchmarks.peers.triton import Triton, TritonEndpoint
 from service.bundle import read_bundle
+from service.core.local import LocalCore
+from service.intake import Intake
 from service.limits import EngineLimits
-from service.model import Model
 from service.provider import Device
 from service.request import Request
+from service.setup import Setup
 
 BUNDLE = Path(__file__).parents[3] / "model_repository" / "en-de" / "1"
 TEXTS = [
@@ -46,19 +48,21 @@ def decoder() -> DecodeLoop:
 def translate(precision: str) -> list[Translation]:
     """Translate with our own engine."""
     finished: queue.SimpleQueue[list[Request]] = queue.SimpleQueue()
-    model = Model(read_bundle(BUNDLE), Device("cpu"), 1, EngineLimits(slots=2, queue=8), finished.put, precision)
+    bundle = read_bundle(BUNDLE)
+    setup = Setup(bundle, Device("cpu"), 1, EngineLimits(slots=2, queue=8), precision)
+    core, intake = LocalCore(setup, finished.put), Intake(bundle)
     requests = [
-        model.request(ids, model.plain_options(len(ids), scored=False))
-        for ids in (model.vocabulary.encode(text) for text in TEXTS)
+        intake.request(ids, intake.plain_options(len(ids), scored=False))
+        for ids in (intake.vocabulary.encode(text) for text in TEXTS)
     ]
     for request in requests:
-        model.engine.submit(request)
+        core.submit(request)
     left = len(requests)
     while left:
         left -= len(finished.get(timeout=60))
-    model.engine.close()
+    core.close()
     found = [request.hypotheses[0].ids for request in requests]
-    return [Translation(model.vocabulary.decode(ids), len(ids)) for ids in found]
+    return [Translation(intake.vocabulary.decode(ids), len(ids)) for ids in found]
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ import pytest
 from service.agent import Agent
 from service.errors import StartupError
 from service.scheduler import Scheduler
+from service.state import EngineState
+from service.stats import EngineStats
 from tests.factories import make_request, make_scheduler
 
 FULL = 0.02
@@ -24,8 +26,12 @@ def busy(step_seconds: float) -> Scheduler:
     return scheduler
 
 
+def state_of(scheduler: Scheduler) -> EngineState:
+    return EngineState.of(scheduler, EngineStats(), failed=False)
+
+
 def agent_of(*schedulers: Scheduler) -> Agent:
-    return Agent(FULL, lambda: schedulers)
+    return Agent(FULL, lambda: map(state_of, schedulers))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +53,7 @@ def test_an_idle_engine_changes_nothing() -> None:
     idle = make_scheduler(slots=2)
     idle.pace.recent_seconds = 1.0
     serving: Sequence[Scheduler] = [idle]
-    agent = Agent(FULL, lambda: serving)
+    agent = Agent(FULL, lambda: map(state_of, serving))
     assert agent.weight() == 100
     serving = [idle, busy(0.04)]
     assert agent.weight() == 50

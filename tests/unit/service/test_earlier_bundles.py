@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from service.bundle import FORMAT_VERSION, read_bundle
+from service.core.local import LocalCore
 from service.errors import BundleError
 from service.limits import EngineLimits
 from service.manifest import MANIFEST
-from service.model import Model
 from service.provider import Device
+from service.setup import Setup
 from tests.earlier_bundles import ARCHIVES, FIRST, TABLES, unpack
 
 
@@ -19,9 +20,9 @@ from tests.earlier_bundles import ARCHIVES, FIRST, TABLES, unpack
 def test_earlier_bundle_is_served(tmp_path: Path, name: str) -> None:
     """It loads, which proves its golden translations, as far as it has graphs for them."""
     bundle = read_bundle(unpack(name, tmp_path))
-    model = Model(bundle, Device("cpu"), 1, EngineLimits(4, 16), lambda requests: None)
-    model.engine.close()
-    assert (model.name, model.precision) == ("xx-yy", "fp32")
+    core = LocalCore(Setup(bundle, Device("cpu"), 1, EngineLimits(4, 16)), lambda requests: None)
+    core.close()
+    assert (bundle.manifest.name, core.facts.precision) == ("xx-yy", "fp32")
     assert bundle.manifest.has("tables") is (name != FIRST)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from service.core.local import lane_lengths
 from service.errors import QueueFull
-from service.model import lane_lengths
 from service.request import Lane, Request, Status
 from service.scheduler import Scheduler
 from tests.factories import Clock, make_request, make_scheduler

@@ -10,8 +10,8 @@ import numpy
 import onnxruntime
 import pytest
 
-from service import model
 from service.bundle import Bundle, read_bundle
+from service.core import local
 from service.device.host import HostMemory
 from service.device.memory import DeviceFull, DeviceLost
 from service.device.runner import DeviceRunner
@@ -30,6 +30,7 @@ from service.scheduler import Scheduler
 from service.search.kinds import make_search
 from service.search.search import Search, Symbols
 from service.session import open_session
+from service.setup import Setup
 from service.vocabulary import Vocabulary
 from tests.server_process import ROOT
 
@@ -160,8 +161,8 @@ def test_device_translates_as_the_cpu_does(bundle: Bundle) -> None:
     assert_same(found, expected, 1e-4)
     assert not any(request.retried for request in found)
     assert all(session.replays for session in captured)
-    assert runner.captured > 4 * len(LENGTHS)
-    assert runner.memcpy_nodes == 0
+    assert runner.state.captured > 4 * len(LENGTHS)
+    assert runner.state.memcpy_nodes == 0
 
 
 def test_a_bundle_without_selection_lets_the_host_choose(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
@@ -299,20 +300,21 @@ def test_a_model_on_a_device_serves_from_it(bundle: Bundle, monkeypatch: pytest.
         monkeypatch.setattr(runner, "begin", lambda: (begun.append(threading.current_thread().name), begin()))
         return runner
 
-    monkeypatch.setattr(model, "open_on_gpu", open_on_gpu)
-    monkeypatch.setattr(model, "cpu_nodes", lambda session: 0)  # these sessions do not note it
+    monkeypatch.setattr(local, "open_on_gpu", open_on_gpu)
+    monkeypatch.setattr(local, "cpu_nodes", lambda session: 0)  # these sessions do not note it
     finished: queue.Queue[Request] = queue.Queue()
     limits = EngineLimits(slots=5, queue=8, device_bytes=1 << 30)
-    served = Model(bundle, Device("cuda", 1), 2, limits, lambda ended: [finished.put(one) for one in ended], "fp16")
+    setup = Setup(bundle, Device("cuda", 1), 2, limits, "fp16")
+    served = Model(setup, local.LocalCore(setup, lambda ended: [finished.put(one) for one in ended]))
     try:
         golden = bundle.manifest.golden[0]
-        served.engine.submit(served.request(list(golden.source_ids), SearchOptions(LONGEST, scored=False)))
+        served.core.submit(served.request(list(golden.source_ids), SearchOptions(LONGEST, scored=False)))
         assert finished.get(timeout=60).hypotheses[0].ids == golden.outputs["fp16"].ids
         registry = Registry()
         registry.add(served)
         families = list(DeviceCollector(registry).collect())
     finally:
-        served.engine.close()
+        served.core.close()
     assert begun == ["engine-0"]
     listed = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     for family in families:

@@ -1,0 +1,1 @@
+"""What computes for a model: here, or in a process of its own."""

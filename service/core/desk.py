@@ -1,0 +1,77 @@
+"""Where requests come in from a server's process, and news of them goes out."""
+
+import socket
+import threading
+
+from service.core.interface import Core
+from service.core.wire import Cancelled, News, Submitted, Unframing, frame, outcome_of
+from service.errors import ServiceError
+from service.request import Request
+
+CHUNK = 1 << 16  # bytes that are read at a time
+
+
+class Desk:
+    """Number the requests of a server, as it does, and pass on what an engine says of them."""
+
+    def __init__(self, server: socket.socket) -> None:
+        """Take the socket that leads to the server."""
+        self._server = server
+        self._requests: dict[int, Request] = {}
+        self._numbers: dict[Request, int] = {}
+        self._writing = threading.Lock()  # threads of the engine have news, and this one refusals
+
+    def serve(self, core: Core) -> None:
+        """Hand over what comes until the server is gone."""
+        unframing = Unframing()
+        while data := self._server.recv(CHUNK):
+            for message in unframing.push(data):
+                if isinstance(message, Submitted):
+                    self._submit(core, message)
+                else:
+                    self._cancel(core, message)
+
+    def _submit(self, core: Core, message: Submitted) -> None:
+        request, number = message.request(), message.number
+        self._requests[number], self._numbers[request] = request, number
+        try:
+            core.submit(request)
+        except ServiceError as error:
+            self._forget(request)
+            self._send([News(number, refusal=error)])
+            return
+        if request.streams:
+            self._send([News(number)])
+
+    def _cancel(self, core: Core, message: Cancelled) -> None:
+        request = self._requests.get(message.number)
+        if request is not None:  # else it has ended meanwhile
+            self._forget(request)
+            core.cancel(request)
+
+    def _forget(self, request: Request) -> int | None:
+        number = self._numbers.pop(request, None)
+        if number is not None:
+            del self._requests[number]
+        return number
+
+    def emit(self, requests: list[Request]) -> None:
+        """Tell the server of requests that have ended, or of which more is certain; on any thread."""
+        news = []
+        for request in requests:
+            if request.finished_at:
+                if (number := self._forget(request)) is not None:
+                    news.append(News(number, outcome=outcome_of(request)))
+            elif (number := self._numbers.get(request)) is not None:
+                news.append(News(number, certain=request.certain))
+        if news:
+            self._send(news)
+
+    def _send(self, news: list[News]) -> None:
+        with self._writing:
+            self._server.sendall(frame(news))
+
+    def close(self) -> None:
+        """Say no more; what was said is still read."""
+        with self._writing:
+            self._server.shutdown(socket.SHUT_WR)

@@ -1,0 +1,152 @@
+"""The desk of an engine's process hands requests over, and says of each what becomes of it, and nothing else."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from service.core.desk import Desk
+from service.core.interface import Core
+from service.core.wire import OUTCOME, Cancelled, News, Submitted, Unframing, frame
+from service.errors import QueueFull
+from service.request import Request
+from service.search.hypothesis import Certain, FinishReason
+from tests.factories import make_request
+
+MARKER = 1 << 40  # the number of a request that shows that those before it have been read
+
+
+@dataclass
+class NotedCore:
+    """Note what is handed over, and refuse what is told to."""
+
+    full: bool = False
+    submitted: list[Request] = field(default_factory=list)
+    cancelled: list[Request] = field(default_factory=list)
+
+    def submit(self, request: Request) -> None:
+        """Take a request, or refuse it."""
+        if self.full:
+            raise QueueFull("3 requests are waiting, the limit is 3: try again later", retry_after=0.5)
+        self.submitted.append(request)
+
+    def cancel(self, request: Request) -> None:
+        """Take note."""
+        self.cancelled.append(request)
+
+
+class Served:
+    """Hold a desk that a thread serves, and the server's end of its socket."""
+
+    def __init__(self) -> None:
+        self.server, self._there = socket.socketpair()
+        self.server.settimeout(20)
+        self.core, self.desk = NotedCore(), Desk(self._there)
+        self.thread = threading.Thread(target=self.desk.serve, args=(cast(Core, self.core),))
+        self.thread.start()
+        self._unframing, self._heard = Unframing(), list[News]()
+
+    def end(self) -> None:
+        """End as a server does that is gone, by which the desk ends, too."""
+        self.server.shutdown(socket.SHUT_WR)
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        self.server.close()
+        self._there.close()
+
+    def send(self, *messages: object) -> None:
+        """Send messages in one piece."""
+        self.server.sendall(b"".join(map(frame, messages)))
+
+    def hear(self) -> News:
+        """Return the next news."""
+        while not self._heard:
+            for message in self._unframing.push(self.server.recv(1 << 16)):
+                self._heard += message
+        return self._heard.pop(0)
+
+    def submit(self, number: int, **options: Any) -> Request:
+        """Send a request, and return what the core got, once it has it."""
+        self.send(Submitted.of(number, make_request(**options)))
+        if options.get("streams"):
+            assert self.hear() == News(number)
+        self.settle()
+        return self.core.submitted[-1]
+
+    def settle(self) -> None:
+        """Wait until all that was sent has been read."""
+        self.send(Submitted.of(MARKER, make_request(streams=True)))
+        assert self.hear() == News(MARKER)
+        self.core.submitted.pop()
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """Serve a desk until the test is over."""
+    one = Served()
+    yield one
+    one.end()
+
+
+def finish(request: Request) -> None:
+    request.finish_reason, request.steps, request.finished_at = FinishReason.EOS, 7, 3.5
+
+
+def test_an_end_is_told_once(served: Served) -> None:
+    """With what became of the request, and by the number that the server knows it by."""
+    request = served.submit(5)
+    finish(request)
+    served.desk.emit([request])
+    served.desk.emit([request])
+    told = served.hear()
+    assert told.number == 5
+    assert told.outcome is not None
+    outcome = dict(zip(OUTCOME, told.outcome, strict=True))
+    assert (outcome["finish_reason"], outcome["steps"], outcome["finished_at"]) == (FinishReason.EOS, 7, 3.5)
+    served.settle()  # nothing else comes before the marker
+
+
+def test_streams_hear_that_they_are_in_line_and_of_every_piece(served: Served) -> None:
+    """In this order, so that whoever has been accepted is told so first."""
+    request = served.submit(6, streams=True)
+    for ids in ((8,), (8, 9)):
+        request.certain = Certain(ids, ())
+        served.desk.emit([request])
+    assert [served.hear().certain for _ in range(2)] == [Certain((8,), ()), Certain((8, 9), ())]
+
+
+def test_a_refusal_is_news(served: Served) -> None:
+    """It carries what the client is told, and nothing more comes of the request."""
+    served.core.full = True
+    served.send(Submitted.of(7, make_request()))
+    told = served.hear()
+    assert (told.number, type(told.refusal), told.outcome) == (7, QueueFull, None)
+    assert told.refusal is not None
+    assert told.refusal.retry_after == 0.5
+    served.core.full = False
+    served.settle()
+    assert served.core.submitted == []
+
+
+def test_who_is_given_up_is_told_nothing(served: Served) -> None:
+    """The core hears of it; numbers that have ended, or never were, are passed over."""
+    request = served.submit(8)
+    served.send(Cancelled(8), Cancelled(8), Cancelled(99))
+    served.settle()
+    assert served.core.cancelled == [request]
+    finish(request)
+    served.desk.emit([request])
+    served.settle()
+
+
+def test_what_was_said_before_the_end_is_read(served: Served) -> None:
+    """Then comes the end of the stream."""
+    request = served.submit(9)
+    finish(request)
+    served.desk.emit([request])
+    served.desk.close()
+    assert served.hear().number == 9
+    assert served.server.recv(1) == b""
