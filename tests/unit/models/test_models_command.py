@@ -73,7 +73,9 @@ def _main(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
 
 
 @pytest.mark.timeout(900)
-def test_a_killed_run_resumes_to_the_same_losses_and_bits(bench: _Bench, finished: Path) -> None:
+def test_a_killed_run_resumes_to_the_same_losses_and_bits(
+    bench: _Bench, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed by SIGKILL after a checkpoint and resumed, a run ends as the unbroken one: losses, scores, every bit."""
     update = 30  # the third checkpoint: from here on older ones are deleted, too
     run = bench.folder / "killed"
@@ -87,8 +89,7 @@ def test_a_killed_run_resumes_to_the_same_losses_and_bits(bench: _Bench, finishe
     assert not (run / "best").exists(), "the run was over before the kill"
     assert update <= int(checkpoint.checkpoints(run)[-1].name) < 90
 
-    resumed = run_models(*bench.train(run, "--resume"))
-    assert resumed.returncode == 0, resumed.stderr
+    assert _main(monkeypatch, *bench.train(run, "--resume")) == 0
     mine, theirs = (checkpoint.checkpoints(folder)[-1] for folder in (run, finished))
     assert mine.name == theirs.name == "0000090"
     assert (mine / "progress.json").read_text() == (theirs / "progress.json").read_text()
