@@ -98,12 +98,19 @@ def test_one_connection_too_many_is_closed_at_once() -> None:
         assert eventually(served)
 
 
-def test_calls_of_a_connection_are_bounded() -> None:
-    """The server tells the client in its first frame how many calls it takes."""
-    with ServerProcess("--max-concurrent-streams", "7") as server, Peer(server.address) as peer:
-        payload = peer.first(SETTINGS)
+def test_calls_of_a_connection_and_their_messages_are_bounded() -> None:
+    """The server tells the client in its first frame how many calls it takes; gRPC refuses a message by its size."""
+    with ServerProcess("--max-concurrent-streams", "7", "--max-message-bytes", "2000") as server:
+        with Peer(server.address) as peer:
+            payload = peer.first(SETTINGS)
         assert payload is not None
         assert dict(struct.iter_unpack(">HI", payload))[MAX_CONCURRENT_STREAMS] == 7
+        with Client(server.address) as client:
+            assert client.translate("Good morning.").text
+            with pytest.raises(ResourceExhausted) as error:
+                client.translate("a " * 2000)
+        assert error.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "2000" in str(error.value)
 
 
 def test_clients_that_ping_too_often_are_disconnected() -> None:
@@ -140,13 +147,3 @@ def test_an_aged_connection_is_asked_to_go() -> None:
         assert error_code(farewell) == NO_ERROR
         with Client(server.address) as client:
             assert client.translate("Good morning.").text
-
-
-def test_a_message_that_is_too_large_is_refused() -> None:
-    """gRPC itself refuses it, by its size alone."""
-    with ServerProcess("--max-message-bytes", "2000") as server, Client(server.address) as client:
-        assert client.translate("Good morning.").text
-        with pytest.raises(ResourceExhausted) as error:
-            client.translate("a " * 2000)
-        assert error.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "2000" in str(error.value)

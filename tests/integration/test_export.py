@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.bundle import read_bundle
+from tests.earlier_bundles import TABLES, unpack
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -40,23 +41,31 @@ def wait_for_weights(repository: Path, process: "subprocess.Popen[str]") -> Path
 
 
 def test_export_ends_whole_or_leaves_nothing(tmp_path: Path) -> None:
+    """Of a bundle that an earlier commit wrote, it makes a whole one with the same golden translations."""
     from tests.unit.export.factories import make_run
 
-    run = make_run(tmp_path / "run")
-    names = ("whole", "terminated", "killed")
-    exports = {name: start(run, tmp_path / name / "en-de") for name in names}
+    old, run = unpack(TABLES, tmp_path / "old"), make_run(tmp_path / "run")
+    origins = {"whole": old, "terminated": run, "killed": run}
+    exports = {name: start(origin, tmp_path / name / "en-de") for name, origin in origins.items()}
     try:
         for name, number in (("terminated", signal.SIGTERM), ("killed", signal.SIGKILL)):
             wait_for_weights(tmp_path / name, exports[name])
             exports[name].send_signal(number)
-        ended = {name: process.communicate(timeout=120) for name, process in exports.items()}
+        ended = {name: process.communicate(timeout=240) for name, process in exports.items()}
     finally:
         for process in exports.values():
             process.kill()
     output, log = ended["whole"]
     assert exports["whole"].returncode == 0, log
     assert output.splitlines()[-1] == str(tmp_path / "whole" / "en-de" / "1")
-    assert read_bundle(Path(output.splitlines()[-1])).manifest.name == "en-de"
+    manifest = read_bundle(Path(output.splitlines()[-1])).manifest
+    assert manifest.name == "en-de"
+    before, after = (
+        {golden.source: golden.outputs["fp32"] for golden in one.golden}
+        for one in (read_bundle(old).manifest, manifest)
+    )
+    assert after
+    assert after.items() <= before.items()
     assert exports["terminated"].returncode == 128 + signal.SIGTERM
     assert not list((tmp_path / "terminated").iterdir())
     assert exports["killed"].returncode == -signal.SIGKILL

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.server_process import ServerProcess
+from tests.torchlib import made_once
 
 pytest.importorskip("torch")
 
@@ -27,8 +28,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.set_num_threads(1)  # models are too small to share
     folder = tmp_path_factory.mktemp("family")
-    for name in SERVED:
-        export_member(folder / "runs", name, (FP32,), folder / "repository")
+    with made_once():
+        for name in SERVED:
+            export_member(folder / "runs", name, (FP32,), folder / "repository")
     return folder / "repository"
 
 

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -104,29 +104,30 @@ def test_a_renewed_certificate_is_served_to_new_connections(
         assert before.translate("Good evening.").text
 
 
-@pytest.mark.parametrize("fault", ["half", "other", "gone"])
-def test_a_broken_renewal_keeps_the_old_certificate(
-    server: ServerProcess, files: Files, authority: Authority, fault: str, tmp_path: Path
+def test_broken_renewals_keep_the_old_certificate(
+    server: ServerProcess, files: Files, authority: Authority, tmp_path: Path
 ) -> None:
-    """It is an error in the log, and the next good renewal is taken up."""
-    if fault == "half":
-        files.certificate.write_bytes(files.certificate.read_bytes()[:100])
-    elif fault == "other":
-        shutil.copy(authority.issue()[1], files.key)
-    else:
-        files.key.unlink()
-    assert eventually(lambda: "what was read before stays in force: TLS " in server.log())
-    assert is_served(server, trusting(authority))
-    successor = Authority(tmp_path, "successor")
-    files.put(successor)
-    assert eventually(lambda: "read again" in server.log())
-    assert is_served(server, trusting(successor))
+    """Each is an error in the log, and the next good renewal is taken up."""
+
+    def said_again(words: str, change: Callable[..., object], *arguments: Authority) -> bool:
+        before = server.log().count(words)
+        change(*arguments)
+        return eventually(lambda: server.log().count(words) > before)
+
+    faults = (
+        lambda: files.certificate.write_bytes(files.certificate.read_bytes()[:100]),
+        lambda: shutil.copy(authority.issue()[1], files.key),
+        files.key.unlink,
+    )
+    for number, fault in enumerate(faults):
+        assert said_again("what was read before stays in force: TLS ", fault), number
+        assert is_served(server, trusting(authority)), number
+        authority = Authority(tmp_path, f"successor-{number}")
+        assert said_again("read again", files.put, authority), number
+        assert is_served(server, trusting(authority)), number
 
 
-@pytest.mark.parametrize("words", [["translate", "Hi."], ["bench", "--requests", "2", "--runs", "1", "--warm-up", "0"]])
-def test_the_command_speaks_mtls_and_shows_a_token(
-    files: Files, authority: Authority, tmp_path: Path, words: list[str]
-) -> None:
+def test_the_command_speaks_mtls_and_shows_a_token(files: Files, authority: Authority, tmp_path: Path) -> None:
     """By its flags; without the token it is told what is missing."""
     shutil.copy(authority.certificate, files.client_ca)
     made = [sys.executable, "-m", "service", "token", "somebody"]
@@ -138,13 +139,14 @@ def test_the_command_speaks_mtls_and_shows_a_token(
     with ServerProcess(*files.mutual, "--token-file", str(tokens)) as server:
         flags = ["--address", server.address, "--tls-ca", str(authority.certificate)]
         flags += ["--tls-certificate", certificate, "--tls-key", key]
-        command = [sys.executable, "-m", "seq2serve", *words, *flags]
-        shown = subprocess.run([*command, "--token-file", str(token)], capture_output=True, text=True, check=False)
-        assert shown.returncode == 0, shown.stderr
-        assert shown.stdout.strip()
-        bare = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert bare.returncode == 1
-        assert "(unauthenticated" in bare.stderr
+        for words in (["translate", "Hi."], ["bench", "--requests", "2", "--runs", "1", "--warm-up", "0"]):
+            command = [sys.executable, "-m", "seq2serve", *words, *flags]
+            shown = subprocess.run([*command, "--token-file", str(token)], capture_output=True, text=True, check=False)
+            assert shown.returncode == 0, shown.stderr
+            assert shown.stdout.strip()
+            bare = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert bare.returncode == 1
+            assert "(unauthenticated" in bare.stderr
 
 
 def test_broken_files_stop_the_start(files: Files, authority: Authority) -> None:

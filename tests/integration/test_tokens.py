@@ -162,9 +162,3 @@ def test_a_broken_file_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=f"error: token file {file}, line 1: ") as error:
         ServerProcess("--token-file", str(file))
     assert READER not in str(error.value)
-
-
-def test_a_server_without_tokens_ignores_them(server: ServerProcess) -> None:
-    """A client that has one may call any server."""
-    with ServerProcess() as open_server, Client(open_server.address, token=STRANGER) as client:
-        assert client.translate("Good morning.").text

@@ -52,6 +52,12 @@ def test_golden_sentences_come_out_as_exported(translation: translation_pb2_grpc
         assert hypothesis.log_probability < 0
 
 
+def test_a_server_without_tokens_ignores_them(server: ServerProcess) -> None:
+    """A client that has one may call any server."""
+    with Client(server.address, token="token-of-a-stranger") as client:
+        assert client.translate("Good morning.").text
+
+
 def test_reply_tells_where_the_time_went(translation: translation_pb2_grpc.TranslationServiceStub) -> None:
     """The stages are there, and are no longer than the whole; without `timing` they are not sent."""
     reply = translation.Translate(translation_pb2.TranslateRequest(text=SENTENCES[1]))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.torchlib import made_once
 from tests.unit.models.conftest import _one_thread_and_one_seed, pytest_pycollect_makemodule
 
 __all__ = ["_one_thread_and_one_seed", "pytest_pycollect_makemodule"]
@@ -27,6 +28,6 @@ def _exports_without_waiting() -> Iterator[None]:
             known[key] = trace(module, *tensors)
         return known[key]
 
-    with pytest.MonkeyPatch.context() as patch:
+    with made_once(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(convert, "trace", remembered)
         yield

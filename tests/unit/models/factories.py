@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from models import __main__ as command
 from models.config import DataConfig, ModelConfig, Recipe, TrainingConfig
 from models.seq2seq import Seq2Seq
 from models.tokenizer import PAD_ID, Tokenizer
@@ -146,6 +148,12 @@ def start_models(*arguments: str | Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """Run the command in this process, which saves the seconds that torch takes to load; returns its status."""
+    monkeypatch.setattr("sys.argv", ["python -m models", *map(str, arguments), "--device", "cpu", "--threads", "1"])
+    return command.main()
 
 
 def run_models(*arguments: str | Path, timeout: float = 280) -> "subprocess.CompletedProcess[str]":

@@ -16,7 +16,15 @@ from models import __main__ as command
 from models import checkpoint
 from models.config import Recipe
 from models.training import start_run
-from tests.unit.models.factories import lexicon_pairs, recipe, run_models, start_models, write_recipe, write_tsv
+from tests.unit.models.factories import (
+    lexicon_pairs,
+    recipe,
+    run_main,
+    run_models,
+    start_models,
+    write_recipe,
+    write_tsv,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -53,7 +61,7 @@ def finished(bench: _Bench) -> Path:
     """Train a run from beginning to end, in this process."""
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        assert _main(patch, *bench.train(bench.folder / "finished")) == 0
+        assert run_main(patch, *bench.train(bench.folder / "finished")) == 0
     return bench.folder / "finished"
 
 
@@ -66,14 +74,10 @@ def _until(path: Path, process: "subprocess.Popen[str]", seconds: float = 300) -
         time.sleep(0.001)
 
 
-def _main(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
-    """Run the command in this process, which saves the seconds that torch takes to load."""
-    monkeypatch.setattr("sys.argv", ["python -m models", *map(str, arguments), "--device", "cpu", "--threads", "1"])
-    return command.main()
-
-
 @pytest.mark.timeout(900)
-def test_a_killed_run_resumes_to_the_same_losses_and_bits(bench: _Bench, finished: Path) -> None:
+def test_a_killed_run_resumes_to_the_same_losses_and_bits(
+    bench: _Bench, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed by SIGKILL after a checkpoint and resumed, a run ends as the unbroken one: losses, scores, every bit."""
     update = 30  # the third checkpoint: from here on older ones are deleted, too
     run = bench.folder / "killed"
@@ -87,8 +91,7 @@ def test_a_killed_run_resumes_to_the_same_losses_and_bits(bench: _Bench, finishe
     assert not (run / "best").exists(), "the run was over before the kill"
     assert update <= int(checkpoint.checkpoints(run)[-1].name) < 90
 
-    resumed = run_models(*bench.train(run, "--resume"))
-    assert resumed.returncode == 0, resumed.stderr
+    assert run_main(monkeypatch, *bench.train(run, "--resume")) == 0
     mine, theirs = (checkpoint.checkpoints(folder)[-1] for folder in (run, finished))
     assert mine.name == theirs.name == "0000090"
     assert (mine / "progress.json").read_text() == (theirs / "progress.json").read_text()
@@ -115,11 +118,11 @@ def test_evaluate_finds_named_columns(
     bench: _Bench, finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`--columns` says which columns of the file are source and target."""
-    assert _main(monkeypatch, "evaluate", finished, bench.data / "valid.tsv") == 0
+    assert run_main(monkeypatch, "evaluate", finished, bench.data / "valid.tsv") == 0
     expected = capsys.readouterr().out
     path = bench.folder / "columns.tsv"
     path.write_text("".join(f"{i}\t{t}\t{s}\n" for i, (s, t) in enumerate(PAIRS[:8])), encoding="utf-8")
-    assert _main(monkeypatch, "evaluate", finished, path, "--columns", "id,target,source") == 0
+    assert run_main(monkeypatch, "evaluate", finished, path, "--columns", "id,target,source") == 0
     assert capsys.readouterr().out == expected
 
 
@@ -129,7 +132,7 @@ def test_average_makes_the_best_model_of_an_unfinished_run(
     """`average RUN` writes the same RUN/best as the end of training."""
     expected = load_file(finished / "best" / "model.safetensors")
     (finished / "best").rename(finished / "best-before")
-    assert _main(monkeypatch, "average", finished, "--data", bench.data) == 0
+    assert run_main(monkeypatch, "average", finished, "--data", bench.data) == 0
     actual = load_file(finished / "best" / "model.safetensors")
     assert all(torch.equal(actual[name], expected[name]) for name in expected)
 
@@ -175,7 +178,7 @@ def test_mistakes_are_told_in_one_line(
     failures = []
     for arguments, expected in cases:
         try:
-            status = _main(monkeypatch, *arguments)
+            status = run_main(monkeypatch, *arguments)
         except Exception as error:  # a traceback for the user
             failures.append(f"{arguments[0]} … {expected}: {type(error).__name__}: {error}")
             continue
