@@ -77,7 +77,7 @@ class _Malformed:
 
 
 class EdgeInterceptor(grpc.aio.ServerInterceptor):
-    """Wrap every method, so that servicers only return replies and raise ServiceError."""
+    """Wrap every method of one server, so that servicers only return replies and raise ServiceError."""
 
     def __init__(self, metrics: Metrics, tracing: Tracing, gate: Gate | None = None, replica: str = "") -> None:
         """Take what admits callers, None admits everybody, and the name that each reply has of this server."""

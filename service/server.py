@@ -74,6 +74,7 @@ class Server:
         self._stop = asyncio.Event()
         self._draining = asyncio.Event()
         self._hurried = False
+        self._edges: list[EdgeInterceptor] = []
         self._demand = Demand()
         self._services = (*SERVICES, kserve.SERVICE) if settings.kserve else SERVICES
         self._health = Health(self._services)
@@ -119,7 +120,7 @@ class Server:
                 if registry:
                     self._register(registry)
                 server = self._build(metrics, delivery)
-                admin = await self._administer()
+                admin = await self._administer(metrics)
                 agent = await self._advise()
                 self._catch_signals(loop)
                 await self._health.set(True)
@@ -148,8 +149,7 @@ class Server:
 
     def _build(self, metrics: Metrics, delivery: Delivery) -> grpc.aio.Server:
         settings = self._settings
-        self._edge = EdgeInterceptor(metrics, self._tracing, self._gate, self._replica)
-        server = grpc.aio.server(interceptors=[self._edge], options=server_options(settings))
+        server = self._open(metrics)
         limits = EdgeLimits(
             settings.max_text_bytes,
             settings.max_batch_items,
@@ -173,17 +173,27 @@ class Server:
             reflection.enable_server_reflection(names, server)
         return server
 
+    def _open(self, metrics: Metrics) -> grpc.aio.Server:
+        """Make a server with an edge of its own, which knows the methods of that server alone."""
+        self._edges.append(EdgeInterceptor(metrics, self._tracing, self._gate, self._replica))
+        return grpc.aio.server(interceptors=[self._edges[-1]], options=server_options(self._settings))
+
+    @property
+    def _calls(self) -> int:
+        """Count the calls that are being handled."""
+        return sum(edge.calls for edge in self._edges)
+
     def _check_default(self) -> None:
         default, names = self._settings.default_model, self._registry.names
         if default and default not in names:
             raise StartupError(f"--default-model {default}: not in the model repository ({', '.join(names)})")
 
-    async def _administer(self) -> grpc.aio.Server | None:
+    async def _administer(self, metrics: Metrics) -> grpc.aio.Server | None:
         """Serve AdminService on its own address, where one is set."""
         address = self._settings.admin_address
         if not address:
             return None
-        server = grpc.aio.server(interceptors=[self._edge], options=server_options(self._settings))
+        server = self._open(metrics)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(self._lifecycle, self._registry), server)
         self.admin_address = self._bind(server, "--admin-address", address)
         await server.start()
@@ -269,7 +279,7 @@ class Server:
         # gRPC's own end of grace would cancel calls without a word, so ours comes first.
         stopping = asyncio.create_task(server.stop(grace + ANSWER_SECONDS))
         await self._finish(stopping, grace)
-        if self._edge.calls:
+        if self._calls:
             log.warning("the grace of %.1f s is over: what is left fails with `draining`", grace)
             await asyncio.to_thread(self._registry.close)
         else:
@@ -282,7 +292,7 @@ class Server:
         end, quiet = time.monotonic() + grace, 0
         while not stopping.done() and time.monotonic() < end and quiet < QUIET_ROUNDS:
             await asyncio.wait({stopping}, timeout=min(WATCH_SECONDS, max(0.0, end - time.monotonic())))
-            quiet = 0 if self._edge.calls else quiet + 1
+            quiet = 0 if self._calls else quiet + 1
 
     def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

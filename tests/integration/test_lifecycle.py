@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import pytest
 
-from seq2serve import Client, VersionNotFound
+from seq2serve import Client, Unimplemented, VersionNotFound
 from seq2serve.v1 import admin_pb2, admin_pb2_grpc, model_pb2, model_pb2_grpc
 from service.tokens import digest_of
 from tests.eventually import eventually
@@ -59,11 +59,16 @@ def repository(tmp_path: Path) -> Path:
 @contextmanager
 def administered(repository: Path, *flags: str) -> Iterator[tuple[ServerProcess, Stub]]:
     """Start a server, and open a stub to administer it."""
-    with ServerProcess("--model-repository", str(repository), "--admin-address", "127.0.0.1:0", *flags) as server:
-        found = re.search(r"administration on (\S+?)\"", server.log())
-        assert found
-        with grpc.insecure_channel(found[1]) as channel:
-            yield server, Stub(channel)
+    every = ("--model-repository", str(repository), "--admin-address", "127.0.0.1:0", *flags)
+    with ServerProcess(*every) as server, grpc.insecure_channel(admin_address(server)) as channel:
+        yield server, Stub(channel)
+
+
+def admin_address(server: ServerProcess) -> str:
+    """Return where a server is administered."""
+    found = re.search(r"administration on (\S+?)\"", server.log())
+    assert found
+    return found[1]
 
 
 def states(server: ServerProcess) -> dict[int, tuple[int, str]]:
@@ -253,11 +258,21 @@ def test_versions_share_the_cores(repository: Path) -> None:
 
 
 def test_administration_is_not_on_the_data_port(repository: Path) -> None:
-    """Who can translate cannot administer."""
-    with administered(repository) as (server, _), grpc.insecure_channel(server.address) as channel:
+    """Who can translate cannot administer, nor the other way round, whatever was called before where it is served."""
+    asked = admin_pb2.UnloadModelRequest(name="en-de", version=1)
+    with (
+        administered(repository) as (server, stub),
+        grpc.insecure_channel(server.address) as channel,
+        Client(server.address) as client,
+        Client(admin_address(server)) as misled,
+    ):
+        assert refusal(lambda: stub.UnloadModel(admin_pb2.UnloadModelRequest(name="en-de", version=9)))
+        assert client.translate(TEXT).text
         with pytest.raises(grpc.RpcError) as caught:
-            Stub(channel).UnloadModel(admin_pb2.UnloadModelRequest(name="en-de", version=1))
+            Stub(channel).UnloadModel(asked)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        with pytest.raises(Unimplemented):
+            misled.translate(TEXT)
 
 
 def test_administration_needs_its_scope(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
