@@ -4,8 +4,8 @@ from pathlib import Path
 
 MEMORY = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
-# Bytes that a loaded version takes for each of its bundle's: weights as fp32 in several sessions, and the tables. Whole
-# servers take 377 MB for the bundled 19 MB (docs/performance.md, `make bench`).
+# Bytes that a loaded version takes for each of its bundle's: weights as fp32 in several sessions, and the tables. An
+# engine's process takes 345 MB for the bundled 19 MB, in fp32 385 (`seq2serve_engine_resident_memory_bytes`).
 LOADED = 20
 
 
