@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--options", default="", help="of our server")
     arguments = parser.parse_args()
     texts = draw_texts(arguments.file)
-    ours = Ours("seq2serve", arguments.repository, tuple(arguments.options.split()))
+    ours = Ours("seq2serve", arguments.repository, options=tuple(arguments.options.split()))
     print(describe_machine())
     with ours.serve() as endpoint:
         seconds = latencies_by_length(endpoint.address, texts)

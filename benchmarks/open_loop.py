@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--options", default="", help="of our server")
     arguments = parser.parse_args()
     texts = draw_texts(arguments.file, arguments.sentences)
-    ours = Ours("seq2serve", arguments.repository, tuple(arguments.options.split()))
+    ours = Ours("seq2serve", arguments.repository, options=tuple(arguments.options.split()))
     payloads = [ours.payload(text) for text in texts]
     print(describe_machine())
     ratios = []

@@ -19,8 +19,14 @@ class Ours(TranslatePeer):
 
     name: str
     repository: Path = REPOSITORY
+    version: str = "en-de/1"  # of a model, as others run one, too
     options: tuple[str, ...] = ()
     root: Path = ROOT  # of the checkout whose code runs
+
+    @property
+    def _flags(self) -> tuple[str, ...]:
+        models = ("--model-repository", str(self.repository.resolve()), "--serve-versions", self.version)
+        return (*models, "--log-level", "warning", *self.options)
 
     def missing(self) -> str:
         """Say that it runs wherever the benchmark does."""
@@ -33,8 +39,7 @@ class Ours(TranslatePeer):
         Raises:
             RuntimeError: it did not start; says why.
         """
-        flags = ("--model-repository", str(self.repository.resolve()), "--log-level", "warning", *self.options)
-        with ServerProcess(*flags, root=self.root) as server:
+        with ServerProcess(*self._flags, root=self.root) as server:
             yield Endpoint(server.address, f"/{SERVICE}/{METHOD}", server.process.pid)
 
 
@@ -51,7 +56,6 @@ class OurWorkers(Ours):
         Raises:
             RuntimeError: they did not start; says why.
         """
-        flags = ("--model-repository", str(self.repository.resolve()), "--log-level", "warning", *self.options)
-        with WorkersProcess(self.workers, *flags) as servers:
+        with WorkersProcess(self.workers, *self._flags) as servers:
             address = f"ipv4:{','.join(servers.addresses)}"
             yield Endpoint(address, f"/{SERVICE}/{METHOD}", servers.process.pid)

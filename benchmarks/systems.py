@@ -44,10 +44,14 @@ def served(arguments: argparse.Namespace, lengths: Mapping[str, int]) -> list[Pe
     """
     bundle, plain, threads = arguments.bundle, arguments.plain, os.cpu_count() or 1
     repository, options = bundle.resolve().parents[1], tuple(arguments.options.split())
+    version = f"{bundle.resolve().parent.name}/{bundle.resolve().name}"
     known: list[Peer] = [
-        Ours(OURS, repository, options),
-        *(Ours(f"{OURS} {one}", repository, (*options, "--precision", one)) for one in _others(bundle, options)),
-        OurWorkers(f"{OURS}, {threads} workers", repository, options, workers=threads),
+        Ours(OURS, repository, version, options),
+        *(
+            Ours(f"{OURS} {one}", repository, version, (*options, "--precision", one))
+            for one in _others(bundle, options)
+        ),
+        OurWorkers(f"{OURS}, {threads} workers", repository, version, options, workers=threads),
         Triton(bundle, threads, name=f"Triton, Python backend running ONNX Runtime, {threads} threads"),
         Triton(bundle, 1, instances=threads, name=f"Triton, the same, {threads} instances of one thread"),
         dynamic(bundle, threads),
@@ -55,7 +59,8 @@ def served(arguments: argparse.Namespace, lengths: Mapping[str, int]) -> list[Pe
         *(CTranslate2(lengths, precision) for precision in ("fp32", "int8")),
     ]
     for checkout in arguments.checkouts:
-        known.append(Ours(f"{OURS} at {commit(checkout)}", checkout / "model_repository", root=checkout.resolve()))
+        name = f"{OURS} at {commit(checkout)}"
+        known.append(Ours(name, checkout / "model_repository", version, root=checkout.resolve()))
     if plain:
         known.append(Triton(plain, threads, name="Triton, plain graphs"))
         known.append(Triton(plain, threads, spinning=True, name="Triton, plain graphs, threads that spin"))

@@ -29,8 +29,15 @@ class Lifecycle:
         Raises:
             StartupError: one of them must not be served, or there is none.
         """
-        for version in self._repository.wanted():
-            self._registry.add(await asyncio.to_thread(self._make, self._repository.read(version)))
+        bundles = [self._repository.read(version) for version in self._repository.wanted()]
+        loading = (asyncio.to_thread(self._make, bundle) for bundle in bundles)  # side by side: each in its own process
+        loaded = await asyncio.gather(*loading, return_exceptions=True)
+        for model in loaded:
+            if not isinstance(model, BaseException):
+                self._registry.add(model)  # that it is closed, whatever becomes of the others
+        for error in loaded:
+            if isinstance(error, BaseException):
+                raise error
 
     async def load(self, version: Version) -> Status:
         """Bring a version into service; one that is there already stays as it is.

@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).parent.parent
+# One of the bundled models: each takes a moment to load, and most tests need one.
+BUNDLED = ("--model-repository", str(ROOT / "model_repository"), "--serve-versions", "en-de/1")
 READY = re.compile(r"is ready on (\S+) after ([\d.]+) s: .* \(metrics on (http://\S+)/metrics\)")
 
 
@@ -46,7 +48,8 @@ class ServerProcess:
                     "--http-address",
                     "127.0.0.1:0",
                 ),
-                *("--model-repository", str(ROOT / "model_repository"), "--drain-delay", "0", *arguments),
+                *([] if "--model-repository" in arguments else BUNDLED),
+                *("--drain-delay", "0", *arguments),
             ],
             cwd=root,
             env={**os.environ, "PYTHONPATH": str(root / "client"), **(environment or {})},

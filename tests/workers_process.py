@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from tests.eventually import eventually
 from tests.free_port import free_ports
-from tests.server_process import ROOT
+from tests.server_process import BUNDLED, ROOT
 
 
 class WorkersProcess:
@@ -35,7 +35,8 @@ class WorkersProcess:
                 [
                     *(sys.executable, "-m", "service", "--workers", str(workers)),
                     *("--grpc-address", self.addresses[0], "--http-address", f"127.0.0.1:{http[0]}"),
-                    *("--model-repository", str(ROOT / "model_repository"), "--drain-delay", "0", *arguments),
+                    *([] if "--model-repository" in arguments else BUNDLED),
+                    *("--drain-delay", "0", *arguments),
                 ],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT / "client")},
