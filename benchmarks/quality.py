@@ -1,6 +1,7 @@
 """BLEU and chrF of the served model, by beam size and length penalty.
 
 python -m benchmarks.quality ../shared/data/tatoeba-en-de/test.tsv --beams 1 5 --length-penalties 0 1
+python -m benchmarks.quality ../shared/data/tatoeba-en-fr/test.tsv --model en-fr/1
 """
 
 import argparse
@@ -31,11 +32,14 @@ def main() -> None:
     """Print a line for every setting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, help="source<TAB>target lines")
+    parser.add_argument("--model", default="en-de/1", help="NAME/VERSION of a bundled model (%(default)s)")
+    parser.add_argument("--options", default="", help="of the server, such as '--precision fp32'")
     parser.add_argument("--beams", type=int, nargs="+", default=[1, 5])
     parser.add_argument("--length-penalties", type=float, nargs="+", default=[1.0])
     arguments = parser.parse_args()
     sources, references = map(list, zip(*read_pairs(arguments.file), strict=True))
-    with ServerProcess("--log-level", "warning") as server:
+    flags = ("--serve-versions", arguments.model, "--log-level", "warning", *arguments.options.split())
+    with ServerProcess(*flags) as server:
         for beam_size in arguments.beams:
             for length_penalty in arguments.length_penalties if beam_size > 1 else [0.0]:
                 found = score(asyncio.run(translate(server.address, sources, beam_size, length_penalty)), references)
