@@ -5,7 +5,7 @@ from pathlib import Path
 MEMORY = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
 # Bytes that a loaded version takes for each of its bundle's: weights as fp32 in several sessions, and the tables. An
-# engine's process takes 345 MB for the bundled 19 MB, in fp32 385 (`seq2serve_engine_resident_memory_bytes`).
+# engine's process takes 365 MB for the bundled 19 MB (`seq2serve_engine_resident_memory_bytes` under load).
 LOADED = 20
 
 

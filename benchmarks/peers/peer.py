@@ -78,6 +78,11 @@ def usage(pid: int) -> Usage:
     return Usage(sum(ticks[one] for one in tree) / os.sysconf("SC_CLK_TCK"), sum(map(_peak_bytes, tree)))
 
 
+def children(pid: int) -> list[int]:
+    """List the processes that a process has started and that have not ended (Linux)."""
+    return [process for process, (state, parent, *_) in _stats() if int(parent) == pid and state != "Z"]
+
+
 def _stats() -> Iterator[tuple[int, list[str]]]:
     """List all processes with the fields of their status from the state on, the third of proc(5)."""
     for folder in PROC.iterdir():

@@ -4,7 +4,7 @@ import socket
 import threading
 
 from service.core.interface import Core
-from service.core.wire import Cancelled, News, Submitted, Unframing, frame, outcome_of
+from service.core.wire import Cancelled, News, Numbered, Submitted, Unframing, frame, outcome_of
 from service.errors import ServiceError
 from service.request import Request
 
@@ -17,8 +17,7 @@ class Desk:
     def __init__(self, server: socket.socket) -> None:
         """Take the socket that leads to the server."""
         self._server = server
-        self._requests: dict[int, Request] = {}
-        self._numbers: dict[Request, int] = {}
+        self._requests = Numbered()
         self._writing = threading.Lock()  # threads of the engine have news, and this one refusals
 
     def serve(self, core: Core) -> None:
@@ -33,36 +32,30 @@ class Desk:
 
     def _submit(self, core: Core, message: Submitted) -> None:
         request, number = message.request(), message.number
-        self._requests[number], self._numbers[request] = request, number
+        self._requests.add(number, request)
         try:
             core.submit(request)
         except ServiceError as error:
-            self._forget(request)
+            self._requests.remove(request)
             self._send([News(number, refusal=error)])
             return
         if request.streams:
             self._send([News(number)])
 
     def _cancel(self, core: Core, message: Cancelled) -> None:
-        request = self._requests.get(message.number)
+        request = self._requests.request(message.number)
         if request is not None:  # else it has ended meanwhile
-            self._forget(request)
+            self._requests.remove(request)
             core.cancel(request)
-
-    def _forget(self, request: Request) -> int | None:
-        number = self._numbers.pop(request, None)
-        if number is not None:
-            del self._requests[number]
-        return number
 
     def emit(self, requests: list[Request]) -> None:
         """Tell the server of requests that have ended, or of which more is certain; on any thread."""
         news = []
         for request in requests:
             if request.finished_at:
-                if (number := self._forget(request)) is not None:
+                if (number := self._requests.remove(request)) is not None:
                     news.append(News(number, outcome=outcome_of(request)))
-            elif (number := self._numbers.get(request)) is not None:
+            elif (number := self._requests.number(request)) is not None:
                 news.append(News(number, certain=request.certain))
         if news:
             self._send(news)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from service.core.interface import Facts
-from service.core.wire import OUTCOME, Cancelled, Logs, News, Submitted, Unframing, frame
+from service.core.wire import OUTCOME, Cancelled, Logs, News, Numbered, Submitted, Unframing, frame
 from service.errors import FAILED, Draining, InternalError, ServiceError, StartupError
 from service.request import Request, Status
 from service.search.hypothesis import FinishReason
@@ -39,9 +39,8 @@ class RemoteCore:
         Raises:
             StartupError: the bundle must not be served, or the process ended.
         """
-        self._notify, self._loop = notify, loop
-        self._requests: dict[int, Request] = {}  # by the numbers that go over the wire
-        self._numbers: dict[Request, int] = {}
+        self._notify = notify
+        self._requests = Numbered()
         self._handed_over = self._asked = 0
         self._closing = self.failed = False
         self._asking = threading.Lock()  # one question at a time
@@ -119,14 +118,13 @@ class RemoteCore:
         if self.failed:
             raise InternalError(FAILED)
         self._handed_over += 1
-        number = self._handed_over
-        self._requests[number], self._numbers[request] = request, number
+        self._requests.add(self._handed_over, request)
         request.status = Status.SENT
-        self._transport.write(frame(Submitted.of(number, request)))
+        self._transport.write(frame(Submitted.of(self._handed_over, request)))
 
     def cancel(self, request: Request) -> None:
         """Give a request up: there is no more news of it, and its slot is free at the next step."""
-        number = self._forget(request)
+        number = self._requests.remove(request)
         if number is None:
             return
         self._transport.write(frame(Cancelled(number)))
@@ -152,17 +150,11 @@ class RemoteCore:
         self._process.wait()
         self._control.close()
 
-    def _forget(self, request: Request) -> int | None:
-        number = self._numbers.pop(request, None)
-        if number is not None:
-            del self._requests[number]
-        return number
-
     def hear(self, news: list[News]) -> None:
         """Note what is new of requests; who was given up meanwhile is passed over."""
         told = []
         for one in news:
-            request = self._requests.get(one.number)
+            request = self._requests.request(one.number)
             if request is None:
                 continue
             request.status = Status.WAITING  # in line or in slots
@@ -171,7 +163,7 @@ class RemoteCore:
             elif one.refusal:
                 self._end(request, one.refusal)
             elif one.outcome:
-                self._forget(request)
+                self._requests.remove(request)
                 request.status = Status.FINISHED
                 for name, value in zip(OUTCOME, one.outcome, strict=True):
                     setattr(request, name, value)
@@ -183,14 +175,14 @@ class RemoteCore:
         if not self._closing:
             self.failed = True
             log.error("the engine's process %s", self._ending())
-        left = list(self._requests.values())
+        left = list(self._requests)
         for request in left:
             error = Draining("the server shut down before this request was finished")
             self._end(request, error if self._closing else InternalError(FAILED), FinishReason.ERROR)
         self._notify(left)
 
     def _end(self, request: Request, error: ServiceError, reason: FinishReason | None = None) -> None:
-        self._forget(request)
+        self._requests.remove(request)
         request.error, request.finish_reason, request.status = error, reason, Status.FINISHED
         request.finished_at = time.monotonic()
 

@@ -6,6 +6,7 @@ requests one way and news of them the other, as they come.
 
 import pickle
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -71,6 +72,42 @@ class News(NamedTuple):
     certain: Certain | None = None
     refusal: ServiceError | None = None
     outcome: tuple[Any, ...] | None = None  # by OUTCOME
+
+
+class Numbered:
+    """Keep the requests in flight on one side of the wire, by the numbers that both sides know them by."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._requests: dict[int, Request] = {}
+        self._numbers: dict[Request, int] = {}
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._requests)
+
+    def __iter__(self) -> Iterator[Request]:
+        """Iterate over a copy."""
+        return iter(list(self._requests.values()))
+
+    def add(self, number: int, request: Request) -> None:
+        """Note a request."""
+        self._requests[number], self._numbers[request] = request, number
+
+    def request(self, number: int) -> Request | None:
+        """Return the request of a number; none: it has ended, or was given up."""
+        return self._requests.get(number)
+
+    def number(self, request: Request) -> int | None:
+        """Return the number of a request; none: it has ended, or was given up."""
+        return self._numbers.get(request)
+
+    def remove(self, request: Request) -> int | None:
+        """Forget a request; returns its number, to one of several threads that remove it."""
+        number = self._numbers.pop(request, None)
+        if number is not None:
+            del self._requests[number]
+        return number
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ class DeviceCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of all of them; on the CPU there are none."""
-        on_device = [model for model in self._registry.models if model.facts.device is not None]
-        loaded = [(model, device) for model in on_device if (device := model.core.observe().device) is not None]
+        # As the engines' collector has just asked for them.
+        loaded = [(model, device) for model in self._registry.models if (device := model.core.state.device)]
         if not loaded:
             return
         for name, text, read in GAUGES:

@@ -2,31 +2,24 @@
 
 import os
 import signal
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from benchmarks.metrics import scrape
+from benchmarks.peers.peer import PROC, children
 from seq2serve import Client, InternalError
 from tests.eventually import eventually
 from tests.server_process import ServerProcess
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in Linux's /proc")
+pytestmark = pytest.mark.skipif(not PROC.is_dir(), reason="processes are found in Linux's /proc")
 STARTED = "grpc_server_started_total{Translate,seq2serve.v1.TranslationService,unary}"
 
 
-def children(pid: int) -> list[int]:
-    """List the processes that a process has started and that have not ended."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
-            state, parent = file.read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == pid and state != "Z":
-                found.append(int(file.parent.name))
-    return found
+def is_running(pid: int) -> bool:
+    """Tell whether a process has not ended; nobody may have taken note of its end yet."""
+    status = PROC / str(pid) / "stat"
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_an_engine_that_dies_ends_the_server() -> None:
@@ -51,5 +44,4 @@ def test_a_server_that_dies_takes_its_engine_along() -> None:
         (engine,) = children(server.process.pid)
         server.process.kill()
         server.process.wait(60)
-        status = Path(f"/proc/{engine}/stat")
-        assert eventually(lambda: not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z")
+        assert eventually(lambda: not is_running(engine))
