@@ -127,7 +127,7 @@ def truncate(protected: Protected, end: int) -> Protected:
         return protected
     end = max(end, 0)
     reaching = _reaching(protected, end)
-    if reaching and not reaching.in_place:
+    if reaching and (not reaching.in_place or reaching.joined):  # the space before a joined one is not the text's
         end = reaching.span[0]
     before = {
         index

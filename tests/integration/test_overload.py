@@ -96,13 +96,13 @@ def test_a_deadline_that_cannot_be_met_is_refused_and_not_waited_for() -> None:
     with ServerProcess("--slots", "5", "--threads", "1") as server, connect(server) as stub:
         ahead = [stub.Translate.future(SLOW) for _ in range(8)]
         assert eventually(lambda: scrape(server.http)["seq2serve_queue_requests"] >= 7)
+        urgent = stub.Translate.future(Request(text="Hello.", priority=10), timeout=60)  # while the first is running
         error = error_of(lambda: stub.Translate(SLOW, timeout=0.3))
         assert error is not None
         assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "deadline_unmeetable")
         assert "too late for its deadline in 0." in error.details()
         assert retry_delay(error) is None
-        urgent = stub.Translate(Request(text="Hello.", priority=10), timeout=60)
-        assert urgent.hypotheses[0].text
+        assert urgent.result().hypotheses[0].text
         assert not all(call.done() for call in ahead)  # it passed them
         for call in ahead:
             call.cancel()

@@ -284,10 +284,10 @@ def test_killed_client_frees_its_slots() -> None:
             client.kill()
             client.wait()
         assert eventually(lambda: scrape(server.http)["grpc_server_in_flight{Translate}"] == 0)
-        after = scrape(server.http)
-        assert after["seq2serve_slots_active"] == after["seq2serve_queue_requests"] == 0
-        assert after["seq2serve_requests_finished_total{cancelled}"] > 0
-        assert after["seq2serve_cancel_release_seconds_count"] > 0
+        assert scrape(server.http)["seq2serve_requests_finished_total{cancelled}"] > 0
+        for held in ("seq2serve_slots_active", "seq2serve_queue_requests"):  # the engine hears of it a moment later
+            assert eventually(lambda held=held: scrape(server.http)[held] == 0)  # type: ignore[misc]
+        assert eventually(lambda: scrape(server.http)["seq2serve_cancel_release_seconds_count"] > 0)
         with Client(server.address) as alive:
             assert alive.translate("Hello.").text
 
@@ -307,7 +307,7 @@ def test_deadline_that_passes_frees_its_slot() -> None:
         late = [error for error in asyncio.run(hurry()) if isinstance(error, Seq2ServeError)]
         assert late
         assert eventually(lambda: scrape(server.http)["grpc_server_in_flight{Translate}"] == 0)
-        assert scrape(server.http)["seq2serve_slots_active"] == 0
+        assert eventually(lambda: scrape(server.http)["seq2serve_slots_active"] == 0)
 
 
 def test_sigterm_under_load_loses_nothing() -> None:

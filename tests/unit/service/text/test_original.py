@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.text.glossary import GlossaryTerm
@@ -74,6 +74,7 @@ def test_one_part_is_the_whole(text: str, options: TextOptions) -> None:
 
 
 @given(texts, switches, st.integers(-1, 60))
+@example("new car{x}One", TextOptions(placeholders=True, glossary=(GlossaryTerm("one", "eins", False),)), 11)
 def test_truncated_is_the_start(text: str, options: TextOptions, end: int) -> None:
     """What lies before the end is kept, and no item beyond it; more is cut the second time round only at less."""
     protected = protect(text, options)
