@@ -144,6 +144,10 @@ class DataConfig(_Section):
     vocabulary_size: int = Field(8000, ge=16)
     max_pieces: int = Field(100, ge=1)  # longer training pairs are left out, and counted in the log
     concatenate: float = Field(0.0, ge=0, le=1)  # share of pairs joined with others, so that long inputs are seen
+    # Subword regularization (Kudo 2018): of how many of a text's best segmentations each epoch draws one, and the power
+    # of their probabilities. 1: the best one always, as in serving.
+    segmentations: int = Field(1, ge=1, le=1024)
+    segmentation_smoothing: float = Field(0.1, ge=0, le=1)
     licence: str = ""  # what may be done with the text; goes into the bundle's manifest
     # Sentences of your own in the source language. The export keeps the clear-cut ones, and every server that loads
     # the model must translate them exactly as PyTorch did.

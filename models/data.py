@@ -11,6 +11,8 @@ from torch import Tensor
 from models.config import DataConfig, TextFile
 from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
 
+Pair = tuple[list[int], list[int]]  # pieces of source and target
+
 
 class DataError(Exception):
     """Say which file, and which line of it, is not parallel text."""
@@ -80,29 +82,30 @@ class Corpus:
     """Hold the ids of a training text and deal batches in an order that depends on seed, epoch and nothing else."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]], tokenizer: Tokenizer, config: DataConfig) -> None:
-        self.concatenate = config.concatenate
-        self.max_pieces = config.max_pieces
+        self.config, self.tokenizer = config, tokenizer
         sources = tokenizer.encode([source for source, _ in pairs])
         targets = tokenizer.encode([target for _, target in pairs])
-        self.pairs = [
-            (source, target)
-            for source, target in zip(sources, targets, strict=True)
-            if source and target and max(len(source), len(target)) <= config.max_pieces
-        ]
-        self.left_out = len(pairs) - len(self.pairs)
-        if not self.pairs:
+        encoded = list(zip(sources, targets, strict=True))
+        kept = [i for i, (source, target) in enumerate(encoded) if source and target and self._fits(source, target)]
+        self.pairs = [encoded[i] for i in kept]
+        self.texts = [pairs[i] for i in kept] if config.segmentations > 1 else []
+        self.left_out = len(pairs) - len(kept)
+        if not kept:
             raise DataError(f"no training pair has 1 to {config.max_pieces} pieces on both sides")
 
-    def batches(self, seed: int, epoch: int, batch_tokens: int) -> list[list[tuple[list[int], list[int]]]]:
+    def _fits(self, source: Sequence[int], target: Sequence[int]) -> bool:
+        return max(len(source), len(target)) <= self.config.max_pieces
+
+    def batches(self, seed: int, epoch: int, batch_tokens: int) -> list[list[Pair]]:
         """Group the pairs of one epoch into batches of at most `batch_tokens` padded target pieces.
 
         Pairs of like length share a batch, and batches come in random order.
         """
         random = numpy.random.default_rng((seed, epoch))
-        pairs = self._joined(random)
+        pairs = self._joined(self._segmented(random), random)
         noise = random.uniform(0, 1, len(pairs))  # so that the mates of a pair differ from epoch to epoch
         order = sorted(range(len(pairs)), key=lambda i: (len(pairs[i][1]), len(pairs[i][0]) // 2, noise[i]))
-        batches: list[list[tuple[list[int], list[int]]]] = [[]]
+        batches: list[list[Pair]] = [[]]
         for i in order:
             width = len(pairs[i][1]) + 1
             if batches[-1] and (len(batches[-1]) + 1) * width > batch_tokens:
@@ -110,17 +113,26 @@ class Corpus:
             batches[-1].append(pairs[i])
         return [batches[i] for i in random.permutation(len(batches))]
 
-    def _joined(self, random: numpy.random.Generator) -> list[tuple[list[int], list[int]]]:
+    def _segmented(self, random: numpy.random.Generator) -> list[Pair]:
+        """Draw how each text is split into pieces in this epoch (Kudo 2018), if there is more than one way."""
+        if not self.texts:
+            return self.pairs
+        count, alpha = self.config.segmentations, self.config.segmentation_smoothing
+        sides = [self.tokenizer.draw(texts, count, alpha, random) for texts in zip(*self.texts, strict=True)]
+        drawn = zip(*sides, strict=True)
+        return [pair if self._fits(*pair) else best for pair, best in zip(drawn, self.pairs, strict=True)]
+
+    def _joined(self, alone: Sequence[Pair], random: numpy.random.Generator) -> list[Pair]:
         """Join a share of the pairs, two to four at a time, so that the model meets longer inputs."""
-        order = random.permutation(len(self.pairs))
-        share = int(len(order) * self.concatenate)
-        pairs = [self.pairs[i] for i in order[share:]]
+        order = random.permutation(len(alone))
+        share = int(len(order) * self.config.concatenate)
+        pairs = [alone[i] for i in order[share:]]
         source: list[int] = []
         target: list[int] = []
         left = 0
         for i in order[:share]:
-            more_source, more_target = self.pairs[i]
-            full = max(len(source) + len(more_source), len(target) + len(more_target)) > self.max_pieces
+            more_source, more_target = alone[i]
+            full = not self._fits(source + more_source, target + more_target)
             if source and (left == 0 or full):
                 pairs.append((source, target))
                 source, target, left = [], [], 0
@@ -130,7 +142,7 @@ class Corpus:
 
 
 def collate(
-    pairs: Sequence[tuple[list[int], list[int]]],
+    pairs: Sequence[Pair],
     device: torch.device,
     target_tokens: int | None = None,
     end: bool = False,

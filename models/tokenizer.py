@@ -1,11 +1,14 @@
 """One SentencePiece vocabulary for both languages (Kudo & Richardson 2018)."""
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
 from pathlib import Path
 
+import numpy
 import sentencepiece
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(4)
+UNKNOWN_PENALTY = 10.0  # what an unknown piece scores below the least likely one; the library's own
 
 
 class VocabularyError(Exception):
@@ -21,6 +24,8 @@ class Tokenizer:
             self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (OSError, RuntimeError) as error:
             raise VocabularyError(f"{path} is no vocabulary: {error}") from error
+        self._scores = numpy.array([self._processor.get_score(i) for i in range(len(self))])  # log p of each piece
+        self._scores[UNK_ID] = self._scores.min() - UNKNOWN_PENALTY
 
     def __len__(self) -> int:
         """Return the number of pieces, V."""
@@ -31,6 +36,24 @@ class Tokenizer:
         """Split texts into piece ids, without bos and eos."""
         ids: list[list[int]] = self._processor.encode(list(texts))
         return ids
+
+    def draw(self, texts: Sequence[str], count: int, alpha: float, random: numpy.random.Generator) -> list[list[int]]:
+        """Split texts in one of their `count` best ways each, of probability p^alpha (Kudo 2018, 3.2).
+
+        The library draws by itself, too, but not the same in every process.
+        """
+        chances = random.random(len(texts))
+        return [self._draw(text, count, alpha, chance) for text, chance in zip(texts, chances, strict=True)]
+
+    def _draw(self, text: str, count: int, alpha: float, chance: float) -> list[int]:
+        ways: list[list[int]] = self._processor.nbest_encode(text, nbest_size=count)
+        lengths = [len(ids) for ids in ways]
+        if len(ways) < 2:
+            return ways[0] if ways else []
+        scores = self._scores[numpy.fromiter(chain.from_iterable(ways), numpy.int64, sum(lengths))]
+        weights = numpy.add.reduceat(scores, [0, *accumulate(lengths[:-1])])
+        likely = numpy.cumsum(numpy.exp(alpha * (weights - weights.max())))
+        return ways[int(numpy.searchsorted(likely, chance * likely[-1], side="right"))]
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Join piece ids to texts."""

@@ -88,7 +88,7 @@ class Trainer:
             sum(p.numel() for p in self.model.parameters()),
             len(self.corpus.pairs),
             self.corpus.left_out,
-            self.corpus.max_pieces,
+            recipe.data.max_pieces,
             "bf16" if self.bf16 else "fp32",
             device,
         )

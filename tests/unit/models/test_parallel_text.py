@@ -1,6 +1,7 @@
 """Reading parallel text, and the batches of an epoch."""
 
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from models.config import TextFile
 from models.data import Corpus, DataError, collate, pad, read_pairs
-from models.tokenizer import BOS_ID, EOS_ID, PAD_ID
-from tests.unit.models.factories import CharacterTokenizer, Pairs, data_config
+from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer, train_tokenizer
+from tests.unit.models.factories import PIECES, CharacterTokenizer, Pairs, data_config, lexicon_pairs
 
 pytestmark = pytest.mark.torch
 
@@ -248,6 +249,48 @@ def test_a_text_without_a_usable_pair_is_refused(pairs: Pairs) -> None:
     """A corpus that would be empty is an error that says what a pair must be."""
     with pytest.raises(DataError, match="1 to 3 pieces"):
         _corpus(pairs, max_pieces=3)
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    text = [side for pair in lexicon_pairs(60) for side in pair]
+    return train_tokenizer(text, PIECES, tmp_path_factory.mktemp("vocabulary") / "vocabulary.model")
+
+
+def _split(pieces: Tokenizer, max_pieces: int = 100) -> Corpus:
+    """Make a corpus that draws one of eight splits of each text."""
+    return Corpus(lexicon_pairs(40), pieces, data_config(segmentations=8, max_pieces=max_pieces))
+
+
+def test_drawn_segmentations_change_pieces_and_no_text(pieces: Tokenizer) -> None:
+    """Epochs split most texts otherwise, both sides of them, and hold each pair once, as text."""
+    best = Corpus(lexicon_pairs(40), pieces, data_config())
+    ids = []
+    for epoch in range(3):
+        batches = _split(pieces).batches(1, epoch, 60)
+        ids.append(Counter(str(pair) for batch in batches for pair in batch))
+        texts = [tuple(pieces.decode(pair)) for batch in batches for pair in batch]
+        assert sorted(texts) == sorted(lexicon_pairs(40))
+    ids.append(Counter(str(pair) for pair in best.pairs))
+    assert all((one & other).total() < 20 for one, other in combinations(ids, 2))
+
+
+def test_drawn_segmentations_depend_on_seed_and_epoch_alone(pieces: Tokenizer) -> None:
+    """The same seed and epoch draw the same from another corpus object, in any order of asking; others do not."""
+    first, second = _split(pieces), _split(pieces)
+    later = first.batches(1, 3, 60)
+    first.batches(1, 0, 60)
+    assert second.batches(1, 3, 60) == later
+    assert second.batches(2, 3, 60) != later != second.batches(1, 4, 60)
+
+
+def test_a_drawn_segmentation_that_is_too_long_is_not_taken(pieces: Tokenizer) -> None:
+    """A pair whose best split just fits stays as it is where the drawn one has more pieces than are allowed."""
+    best = Corpus(lexicon_pairs(40), pieces, data_config())
+    longest = max(len(side) for pair in best.pairs for side in pair)
+    batches = [batch for epoch in range(5) for batch in _split(pieces, longest).batches(1, epoch, 60)]
+    assert max(len(side) for batch in batches for pair in batch for side in pair) == longest
+    assert sum(len(batch) for batch in batches) == 5 * 40
 
 
 def test_collate_pads_and_frames() -> None:

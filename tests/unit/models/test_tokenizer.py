@@ -1,9 +1,15 @@
 """The SentencePiece vocabulary."""
 
+import math
+import subprocess
+import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy
 import pytest
+import sentencepiece
 
 from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Tokenizer, VocabularyError, train_tokenizer
 from tests.unit.models.factories import PIECES, lexicon_pairs
@@ -63,6 +69,56 @@ def test_no_texts_give_no_rows(tokenizer: Tokenizer) -> None:
 def test_the_file_is_all_there_is_to_know(tokenizer: Tokenizer) -> None:
     """A tokenizer read from the file gives the same ids."""
     assert Tokenizer(tokenizer.path).encode(TEXT) == tokenizer.encode(TEXT)
+
+
+def _ways(tokenizer: Tokenizer, text: str, count: int, alpha: float) -> Counter[tuple[int, ...]]:
+    """Draw 4,000 splits of one text."""
+    return Counter(map(tuple, tokenizer.draw([text] * 4000, count, alpha, numpy.random.default_rng(1))))
+
+
+def test_drawn_splits_spell_the_text(tokenizer: Tokenizer) -> None:
+    """Whatever is drawn decodes to the text, and most texts are not always split the same way."""
+    random = numpy.random.default_rng(1)
+    rounds = [tokenizer.draw(TEXT, 16, 0.1, random) for _ in range(4)]
+    assert all(tokenizer.decode(drawn) == TEXT for drawn in rounds)
+    assert sum(len({tuple(row) for row in rows}) > 1 for rows in zip(*rounds, strict=True)) > len(TEXT) / 2
+
+
+def test_no_more_splits_are_drawn_than_asked(tokenizer: Tokenizer) -> None:
+    """At alpha = 0 each of `count` ways is drawn as often, the best among them; of one way it is the best that is."""
+    best = tuple(tokenizer.encode(["mira bako"])[0])
+    drawn = _ways(tokenizer, "mira bako", 3, 0.0)
+    assert best in drawn
+    assert sorted(drawn.values()) == pytest.approx([1333] * 3, abs=120)
+    assert list(_ways(tokenizer, "mira bako", 1, 0.0)) == [best]
+
+
+def test_splits_are_drawn_by_their_probability(tokenizer: Tokenizer) -> None:
+    """A way is drawn in proportion to its probability to the power of alpha, by the scores in the file."""
+    library = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer.path))
+    drawn = _ways(tokenizer, "mira bako", 3, 0.1)
+    weights = {way: math.exp(0.1 * sum(library.get_score(piece) for piece in way)) for way in drawn}
+    for way, times in drawn.items():
+        assert times / 4000 == pytest.approx(weights[way] / sum(weights.values()), abs=0.03)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "Ω≈ç", "mira 字字 bako", "a" * 300])
+def test_any_text_can_be_drawn(tokenizer: Tokenizer, text: str) -> None:
+    """Nothing, unknown characters and long words are split, too, and into as much text as the best way gives."""
+    (row,) = tokenizer.draw([text], 64, 0.1, numpy.random.default_rng(1))
+    assert tokenizer.decode([row]) == tokenizer.decode(tokenizer.encode([text]))
+
+
+def test_another_process_draws_the_same(tokenizer: Tokenizer) -> None:
+    """The random generator decides alone, so a run can be resumed, and several processes deal the same batches."""
+    program = (
+        "import sys, pathlib, numpy; from models.tokenizer import Tokenizer; "
+        "tokenizer = Tokenizer(pathlib.Path(sys.argv[1])); "
+        "print(tokenizer.draw(sys.argv[2:], 16, 0.1, numpy.random.default_rng(7)))"
+    )
+    command = [sys.executable, "-c", program, str(tokenizer.path), *TEXT]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert found.strip() == str(tokenizer.draw(TEXT, 16, 0.1, numpy.random.default_rng(7)))
 
 
 def test_training_is_reproducible(tokenizer: Tokenizer, tmp_path: Path) -> None:
