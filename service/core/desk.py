@@ -4,7 +4,18 @@ import socket
 import threading
 
 from service.core.interface import Core
-from service.core.wire import Cancelled, News, Numbered, Submitted, Unframing, frame, outcome_of
+from service.core.wire import (
+    Accepted,
+    Cancelled,
+    Ended,
+    Message,
+    Numbered,
+    Progressed,
+    Refused,
+    Submitted,
+    Unframing,
+    frame,
+)
 from service.errors import ServiceError
 from service.request import Request
 
@@ -27,7 +38,7 @@ class Desk:
             for message in unframing.push(data):
                 if isinstance(message, Submitted):
                     self._submit(core, message)
-                else:
+                elif isinstance(message, Cancelled):
                     self._cancel(core, message)
 
     def _submit(self, core: Core, message: Submitted) -> None:
@@ -37,10 +48,10 @@ class Desk:
             core.submit(request)
         except ServiceError as error:
             self._requests.remove(request)
-            self._send([News(number, refusal=error)])
+            self._send([Refused(number, error)])
             return
         if request.streams:
-            self._send([News(number)])
+            self._send([Accepted(number)])
 
     def _cancel(self, core: Core, message: Cancelled) -> None:
         request = self._requests.request(message.number)
@@ -50,17 +61,17 @@ class Desk:
 
     def emit(self, requests: list[Request]) -> None:
         """Tell the server of requests that have ended, or of which more is certain; on any thread."""
-        news = []
+        news: list[Message] = []
         for request in requests:
             if request.finished_at:
                 if (number := self._requests.remove(request)) is not None:
-                    news.append(News(number, outcome=outcome_of(request)))
+                    news.append(Ended.of(number, request))
             elif (number := self._requests.number(request)) is not None:
-                news.append(News(number, certain=request.certain))
+                news.append(Progressed.of(number, request))
         if news:
             self._send(news)
 
-    def _send(self, news: list[News]) -> None:
+    def _send(self, news: list[Message]) -> None:
         with self._writing:
             self._server.sendall(frame(news))
 

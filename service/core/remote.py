@@ -13,7 +13,18 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from service.core.interface import Facts
-from service.core.wire import OUTCOME, Cancelled, Logs, News, Numbered, Submitted, Unframing, frame
+from service.core.wire import (
+    Cancelled,
+    Ended,
+    Logs,
+    Message,
+    Numbered,
+    Progressed,
+    Refused,
+    Submitted,
+    Unframing,
+    frame,
+)
 from service.errors import FAILED, Draining, InternalError, ServiceError, StartupError
 from service.request import Request, Status
 from service.search.hypothesis import FinishReason
@@ -120,14 +131,14 @@ class RemoteCore:
         self._handed_over += 1
         self._requests.add(self._handed_over, request)
         request.status = Status.SENT
-        self._transport.write(frame(Submitted.of(self._handed_over, request)))
+        self._transport.write(frame([Submitted.of(self._handed_over, request)]))
 
     def cancel(self, request: Request) -> None:
         """Give a request up: there is no more news of it, and its slot is free at the next step."""
         number = self._requests.remove(request)
         if number is None:
             return
-        self._transport.write(frame(Cancelled(number)))
+        self._transport.write(frame([Cancelled(number)]))
         request.cancelled_at, request.status = time.monotonic(), Status.FINISHED
         late = request.cancelled_at >= request.deadline
         request.finish_reason = FinishReason.DEADLINE if late else FinishReason.CANCELLED
@@ -150,7 +161,7 @@ class RemoteCore:
         self._process.wait()
         self._control.close()
 
-    def hear(self, news: list[News]) -> None:
+    def hear(self, news: list[Message]) -> None:
         """Note what is new of requests; who was given up meanwhile is passed over."""
         told = []
         for one in news:
@@ -158,15 +169,14 @@ class RemoteCore:
             if request is None:
                 continue
             request.status = Status.WAITING  # in line or in slots
-            if one.certain:
-                request.certain = one.certain
-            elif one.refusal:
-                self._end(request, one.refusal)
-            elif one.outcome:
+            if isinstance(one, Ended):
                 self._requests.remove(request)
                 request.status = Status.FINISHED
-                for name, value in zip(OUTCOME, one.outcome, strict=True):
-                    setattr(request, name, value)
+                one.tell(request)
+            elif isinstance(one, Progressed):
+                one.tell(request)
+            elif isinstance(one, Refused):
+                self._end(request, one.error)
             told.append(request)
         self._notify(told)
 
@@ -195,8 +205,8 @@ class _News(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass on the messages that are whole."""
-        for message in self._unframing.push(data):
-            self._core.hear(message)
+        if messages := self._unframing.push(data):
+            self._core.hear(messages)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail what is left."""

@@ -6,23 +6,21 @@ requests one way and news of them the other, as they come.
 
 import pickle
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy
 
 from service.errors import ServiceError
-from service.options import SearchOptions
 from service.request import Request
-from service.search.hypothesis import Certain
+from service.search.hypothesis import Certain, FinishReason, Hypothesis
 
 HEADER = struct.Struct("<I")  # bytes of what follows
-# What becomes of a request, and who asked needs to know.
+# What becomes of a request, beside its hypotheses and why it ended, and who asked needs to know.
 OUTCOME = (
-    "hypotheses",
-    "finish_reason",
     "error",
     "taken_at",
     "encoded_at",
@@ -33,7 +31,12 @@ OUTCOME = (
     "steps",
     "mean_batch_size",
 )
-outcome_of = attrgetter(*OUTCOME)
+_outcome_of = attrgetter(*OUTCOME)
+# Objects of our own take far longer to pickle than the numbers they hold: options, which are alike in most requests,
+# go as bytes that are kept, and all else as plain tuples.
+_pack_options = lru_cache(1024)(partial(pickle.dumps, protocol=pickle.HIGHEST_PROTOCOL))
+_unpack_options = lru_cache(1024)(pickle.loads)
+_REASONS = {reason.value: reason for reason in FinishReason}
 
 
 class Submitted(NamedTuple):
@@ -41,7 +44,7 @@ class Submitted(NamedTuple):
 
     number: int
     source_ids: bytes
-    options: SearchOptions
+    options: bytes
     streams: bool
     priority: int
     deadline: float
@@ -50,13 +53,13 @@ class Submitted(NamedTuple):
     @classmethod
     def of(cls, number: int, request: Request) -> "Submitted":
         """Take what an engine needs to know of a request."""
-        ids, options = request.source_ids.tobytes(), request.options
+        ids, options = request.source_ids.tobytes(), _pack_options(request.options)
         return cls(number, ids, options, request.streams, request.priority, request.deadline, request.submitted_at)
 
     def request(self) -> Request:
         """Make a request of it."""
-        ids = numpy.frombuffer(self.source_ids, numpy.int64)
-        return Request(ids, self.options, self.streams, self.priority, self.deadline, submitted_at=self.submitted_at)
+        ids, options = numpy.frombuffer(self.source_ids, numpy.int64), _unpack_options(self.options)
+        return Request(ids, options, self.streams, self.priority, self.deadline, submitted_at=self.submitted_at)
 
 
 class Cancelled(NamedTuple):
@@ -65,13 +68,73 @@ class Cancelled(NamedTuple):
     number: int
 
 
-class News(NamedTuple):
-    """Tell of one request: that it is in line, that more is certain, that it was refused, or what became of it."""
+class Accepted(NamedTuple):
+    """Tell that a request is in line."""
 
     number: int
-    certain: Certain | None = None
-    refusal: ServiceError | None = None
-    outcome: tuple[Any, ...] | None = None  # by OUTCOME
+
+
+class Progressed(NamedTuple):
+    """Tell of a request of which more is certain."""
+
+    number: int
+    ids: tuple[int, ...]
+    token_scores: tuple[float, ...]
+
+    @classmethod
+    def of(cls, number: int, request: Request) -> "Progressed":
+        """Take what is certain of a request."""
+        return cls(number, *request.certain)
+
+    def tell(self, request: Request) -> None:
+        """Note it in the request at the other end."""
+        request.certain = Certain(self.ids, self.token_scores)
+
+
+class Refused(NamedTuple):
+    """Tell of a request that was not taken into line."""
+
+    number: int
+    error: ServiceError
+
+
+class Ended(NamedTuple):
+    """Tell what became of a request."""
+
+    number: int
+    hypotheses: tuple[tuple[Any, ...], ...]
+    finish_reason: str
+    outcome: tuple[Any, ...]  # by OUTCOME
+
+    @classmethod
+    def of(cls, number: int, request: Request) -> "Ended":
+        """Take what became of a request."""
+        assert request.finish_reason is not None
+        hypotheses = tuple(map(_pack_hypothesis, request.hypotheses))
+        return cls(number, hypotheses, request.finish_reason.value, _outcome_of(request))
+
+    def tell(self, request: Request) -> None:
+        """Note it in the request at the other end."""
+        request.hypotheses = [*map(_unpack_hypothesis, self.hypotheses)]
+        request.finish_reason = _REASONS[self.finish_reason]
+        for name, value in zip(OUTCOME, self.outcome, strict=True):
+            setattr(request, name, value)
+
+
+def _pack_hypothesis(one: Hypothesis) -> tuple[Any, ...]:
+    scores = one.token_scores.tobytes()
+    return one.ids, scores, one.log_probability, one.rank, one.finish_reason.value, one.alignment
+
+
+def _unpack_hypothesis(packed: tuple[Any, ...]) -> Hypothesis:
+    ids, scores, log_probability, rank, reason, alignment = packed
+    token_scores = numpy.frombuffer(scores, numpy.float32)
+    return Hypothesis(ids, token_scores, log_probability, rank, _REASONS[reason], alignment)
+
+
+Message: TypeAlias = Submitted | Cancelled | Accepted | Progressed | Refused | Ended
+KINDS: tuple[type[Message], ...] = (Submitted, Cancelled, Accepted, Progressed, Refused, Ended)
+_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
 
 class Numbered:
@@ -119,9 +182,10 @@ class Logs:
     worker: int | None = None
 
 
-def frame(message: object) -> bytes:
-    """Return the bytes that carry a message."""
-    body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+def frame(messages: Iterable[Message]) -> bytes:
+    """Return the bytes that carry messages."""
+    plain = [(_NUMBERS[type(message)], *message) for message in messages]
+    body = pickle.dumps(plain, pickle.HIGHEST_PROTOCOL)
     return HEADER.pack(len(body)) + body
 
 
@@ -132,16 +196,18 @@ class Unframing:
         """Begin with nothing."""
         self._held = bytearray()
 
-    def push(self, data: bytes) -> list[Any]:
+    def push(self, data: bytes) -> list[Message]:
         """Take more bytes; returns the messages that are whole now."""
-        held, found, start = self._held, [], 0
+        held, start = self._held, 0
+        found: list[Message] = []
         held += data
         while len(held) - start >= HEADER.size:
             (size,) = HEADER.unpack_from(held, start)
             end = start + HEADER.size + size
             if len(held) < end:
                 break
-            found.append(pickle.loads(bytes(held[start + HEADER.size : end])))
+            plain = pickle.loads(memoryview(held)[start + HEADER.size : end])
+            found += [KINDS[kind](*fields) for kind, *fields in plain]
             start = end
         del held[:start]
         return found

@@ -10,7 +10,17 @@ import pytest
 
 from service.core.desk import Desk
 from service.core.interface import Core
-from service.core.wire import OUTCOME, Cancelled, News, Submitted, Unframing, frame
+from service.core.wire import (
+    Accepted,
+    Cancelled,
+    Ended,
+    Message,
+    Progressed,
+    Refused,
+    Submitted,
+    Unframing,
+    frame,
+)
 from service.errors import QueueFull
 from service.request import Request
 from service.search.hypothesis import Certain, FinishReason
@@ -47,7 +57,7 @@ class Served:
         self.core, self.desk = NotedCore(), Desk(self._there)
         self.thread = threading.Thread(target=self.desk.serve, args=(cast(Core, self.core),))
         self.thread.start()
-        self._unframing, self._heard = Unframing(), list[News]()
+        self._unframing, self._heard = Unframing(), list[Message]()
 
     def end(self) -> None:
         """End as a server does that is gone, by which the desk ends, too."""
@@ -57,29 +67,28 @@ class Served:
         self.server.close()
         self._there.close()
 
-    def send(self, *messages: object) -> None:
+    def send(self, *messages: Message) -> None:
         """Send messages in one piece."""
-        self.server.sendall(b"".join(map(frame, messages)))
+        self.server.sendall(frame(messages))
 
-    def hear(self) -> News:
+    def hear(self) -> Message:
         """Return the next news."""
         while not self._heard:
-            for message in self._unframing.push(self.server.recv(1 << 16)):
-                self._heard += message
+            self._heard += self._unframing.push(self.server.recv(1 << 16))
         return self._heard.pop(0)
 
     def submit(self, number: int, **options: Any) -> Request:
         """Send a request, and return what the core got, once it has it."""
         self.send(Submitted.of(number, make_request(**options)))
         if options.get("streams"):
-            assert self.hear() == News(number)
+            assert self.hear() == Accepted(number)
         self.settle()
         return self.core.submitted[-1]
 
     def settle(self) -> None:
         """Wait until all that was sent has been read."""
         self.send(Submitted.of(MARKER, make_request(streams=True)))
-        assert self.hear() == News(MARKER)
+        assert self.hear() == Accepted(MARKER)
         self.core.submitted.pop()
 
 
@@ -102,10 +111,11 @@ def test_an_end_is_told_once(served: Served) -> None:
     served.desk.emit([request])
     served.desk.emit([request])
     told = served.hear()
+    assert isinstance(told, Ended)
+    there = make_request()
+    told.tell(there)
     assert told.number == 5
-    assert told.outcome is not None
-    outcome = dict(zip(OUTCOME, told.outcome, strict=True))
-    assert (outcome["finish_reason"], outcome["steps"], outcome["finished_at"]) == (FinishReason.EOS, 7, 3.5)
+    assert (there.finish_reason, there.steps, there.finished_at) == (FinishReason.EOS, 7, 3.5)
     served.settle()  # nothing else comes before the marker
 
 
@@ -115,7 +125,7 @@ def test_streams_hear_that_they_are_in_line_and_of_every_piece(served: Served) -
     for ids in ((8,), (8, 9)):
         request.certain = Certain(ids, ())
         served.desk.emit([request])
-    assert [served.hear().certain for _ in range(2)] == [Certain((8,), ()), Certain((8, 9), ())]
+    assert [served.hear() for _ in range(2)] == [Progressed(6, (8,), ()), Progressed(6, (8, 9), ())]
 
 
 def test_a_refusal_is_news(served: Served) -> None:
@@ -123,9 +133,9 @@ def test_a_refusal_is_news(served: Served) -> None:
     served.core.full = True
     served.send(Submitted.of(7, make_request()))
     told = served.hear()
-    assert (told.number, type(told.refusal), told.outcome) == (7, QueueFull, None)
-    assert told.refusal is not None
-    assert told.refusal.retry_after == 0.5
+    assert isinstance(told, Refused)
+    assert (told.number, type(told.error)) == (7, QueueFull)
+    assert told.error.retry_after == 0.5
     served.core.full = False
     served.settle()
     assert served.core.submitted == []

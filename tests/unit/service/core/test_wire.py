@@ -10,25 +10,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.wire import Cancelled, News, Submitted, Unframing, frame
+from service.core.wire import (
+    OUTCOME,
+    Accepted,
+    Cancelled,
+    Ended,
+    Message,
+    Progressed,
+    Submitted,
+    Unframing,
+    frame,
+)
 from service.errors import BundleError, FieldViolation, ParityError, ServiceError
-from service.search.hypothesis import Certain
+from service.options import Sampling
+from service.search.hypothesis import FinishReason, Hypothesis
 from tests.factories import make_request
 
 messages = st.one_of(
     st.builds(Cancelled, st.integers()),
-    st.builds(Certain, st.lists(st.integers()).map(tuple), st.just(())).map(lambda certain: News(3, certain)),
-    st.binary(max_size=300),
+    st.builds(Accepted, st.integers()),
+    st.builds(Progressed, st.integers(), st.lists(st.integers()).map(tuple), st.just(())),
+    st.builds(Submitted, st.integers(), st.binary(max_size=300), st.binary(), *[st.just(0)] * 4),
 )
 
 
-@given(st.lists(messages, max_size=8), st.integers(1, 50))
-def test_messages_come_whole_and_in_order(sent: list[Any], size: int) -> None:
-    """However the bytes are cut."""
+@given(st.lists(st.lists(messages, max_size=3), max_size=8), st.integers(1, 50))
+def test_messages_come_whole_and_in_order(sent: list[list[Message]], size: int) -> None:
+    """However the bytes are cut, and each as what it was."""
     stream = b"".join(map(frame, sent))
     unframing = Unframing()
     pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
-    assert [message for piece in pieces for message in unframing.push(piece)] == sent
+    found = [message for piece in pieces for message in unframing.push(piece)]
+    assert found == [message for together in sent for message in together]
+    assert [type(message) for message in found] == [type(message) for together in sent for message in together]
 
 
 def test_a_request_is_made_again() -> None:
@@ -40,6 +54,49 @@ def test_a_request_is_made_again() -> None:
     for name in ("options", "streams", "priority", "deadline", "submitted_at"):
         assert getattr(made, name) == getattr(request, name), name
     assert Submitted.of(2, make_request()).request().deadline == math.inf
+
+
+def _over_the_wire(message: Message) -> Any:
+    (found,) = Unframing().push(frame([message]))
+    return found
+
+
+def test_options_go_over_the_wire_as_they_are() -> None:
+    """Whatever they are, and not as those of a request before."""
+    for options in (
+        {},
+        {"beam_size": 4, "length_penalty": 0.5},
+        {"sampling": Sampling(seed=2**64 - 1, top_k=3)},
+        {"suppressed": ((4, 5), (6,)), "prefix": (7, 8), "end_ids": (9,)},
+    ):
+        made = make_request(**options)
+        assert _over_the_wire(Submitted.of(1, made)).request().options == made.options
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_an_end_is_told_as_it_was(aligned: bool) -> None:
+    """Every hypothesis to the last bit, and all that a reply or a metric reads of a request."""
+    request, there = make_request(), make_request()
+    alignment = numpy.arange(6, dtype=numpy.float32).reshape(2, 3) / 7 if aligned else None
+    scores = numpy.array([-0.1, numpy.nan, -2.5], numpy.float32)
+    request.hypotheses = [
+        Hypothesis((5, 6), scores, -2.6, -0.7, FinishReason.EOS, alignment),
+        Hypothesis((), scores[:1], -0.1, -0.1, FinishReason.LENGTH, None),
+    ]
+    request.finish_reason, request.error = FinishReason.EOS, None
+    for number, name in enumerate(OUTCOME[1:], 1):
+        setattr(request, name, number)
+    _over_the_wire(Ended.of(3, request)).tell(there)
+    for name in ("finish_reason", *OUTCOME):
+        assert getattr(there, name) == getattr(request, name), name
+    for found, told in zip(there.hypotheses, request.hypotheses, strict=True):
+        for name in ("ids", "log_probability", "rank", "finish_reason"):
+            assert getattr(found, name) == getattr(told, name), name
+        numpy.testing.assert_array_equal(found.token_scores, told.token_scores)
+        assert found.token_scores.dtype == numpy.float32
+    if aligned:
+        numpy.testing.assert_array_equal(there.hypotheses[0].alignment, alignment)
+    assert there.hypotheses[-1].alignment is None
 
 
 def every_error(kind: type[ServiceError] = ServiceError) -> list[type[ServiceError]]:
