@@ -42,12 +42,10 @@ class Slots:
         self._fit(rows.stop)
         for name, slab in self._slabs.items():
             memory = encoded.memory[name]
-            if name in self._whole:
-                slab[rows] = memory[chosen]
-                continue
             # Both are padded to multiples of 8; what a slab keeps of an earlier row behind the new one is masked.
-            width = min(memory.shape[1], self._width)
-            slab[rows, :width] = memory[chosen, :width]
+            part = ... if name in self._whole else slice(min(memory.shape[1], self._width))
+            for row, one in enumerate(chosen, self.rows):  # a few, each copied once; indexed together, twice
+                slab[row, part] = memory[one, part]
         first = {name: encoded.state[name][chosen][:, None] for name in self._state}
         if self._hypotheses == 1:
             self._state = _below(self._state, first)
@@ -83,10 +81,10 @@ class Slots:
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move the rows `taken` into the places `into` and keep the first `rows`."""
         self._state, self._first = self.whole([self._state, self._first]), {}  # where the last step failed
-        if into:
-            arrays: list[NDArray[Any]] = [*self._slabs.values(), self._lengths, *self._state.values()]
+        arrays: list[NDArray[Any]] = [*self._slabs.values(), self._lengths, *self._state.values()]
+        for gap, row in zip(into, taken, strict=True):  # a few, each copied once; indexed together, twice
             for array in arrays:
-                array[into] = array[taken]
+                array[gap] = array[row]
         self._state = {name: array[:rows] for name, array in self._state.items()}
         self.rows = rows
         if rows:

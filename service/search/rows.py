@@ -25,9 +25,9 @@ class Rows:
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move the rows `taken` into the places `into` and keep the first `rows`."""
         if into:
-            places, moved = numpy.array(into), numpy.array(taken)  # once, not for each array
             for _, array in self._arrays():
-                array[places] = array[moved]
+                for gap, row in zip(into, taken, strict=True):  # a few
+                    array[gap] = array[row]
         self.rows = rows
 
     def _arrays(self) -> list[tuple[str, numpy.ndarray]]:
