@@ -22,19 +22,17 @@ class EdgeLimits:
 class Kind:
     """Say what suits a kind of device."""
 
-    slots: int  # of a shard
+    slots: int
     shards: int  # at most
     encoded_ahead: int  # sources at a time
     shortest_lane: int  # source pieces
 
 
-LEAST_SLOTS = 32  # by default
 KINDS = {
     # Shards, one to a core: a step that several threads share waits, after each operation, for the one whose core
     # somebody else has taken. More of them would make the batches small. More rows to encode hardly cost less each, and
-    # those that are being decoded wait meanwhile. A step of 16 rows costs the least for each; with more slots more wait
-    # in them, at one pace, and fewer in the line, which lets those first that take long (ADR 0045).
-    "cpu": Kind(slots=16, shards=4, encoded_ahead=16, shortest_lane=8 * ALIGNMENT),
+    # those that are being decoded wait meanwhile.
+    "cpu": Kind(slots=48, shards=4, encoded_ahead=16, shortest_lane=8 * ALIGNMENT),
     # One thread feeds it, since steps follow one another on one stream. Memory is padded to the whole lane there.
     "cuda": Kind(slots=512, shards=1, encoded_ahead=64, shortest_lane=4 * ALIGNMENT),
 }
@@ -51,10 +49,10 @@ class EngineLimits:
     device_bytes: int | None = None  # of a device's memory
 
     @classmethod
-    def of(cls, settings: Settings, device: Device, threads: int) -> "EngineLimits":
-        """Read the limits from the settings; what they leave open is what suits the device, and threads on a CPU."""
-        limit, kind = settings.gpu_memory_limit << 20 or None, KINDS[device.kind]
-        slots = settings.slots or max(LEAST_SLOTS, kind.slots * min(threads, kind.shards))
+    def of(cls, settings: Settings, device: Device) -> "EngineLimits":
+        """Read the limits from the settings; what they leave open is what suits the device."""
+        limit = settings.gpu_memory_limit << 20 or None
+        slots = settings.slots or KINDS[device.kind].slots
         return cls(slots, settings.queue_limit, settings.queue_tokens, settings.max_beam_size, limit)
 
 

@@ -104,9 +104,9 @@ class Server:
             if device.note:
                 log.info("running on the CPU: %s", device.note)
             delivery = Delivery(loop, settings.default_deadline)
-            threads = settings.threads or available_cpus()
-            limits = EngineLimits.of(settings, device, threads)
+            limits = EngineLimits.of(settings, device)
             self._slots = limits.slots
+            threads = settings.threads or available_cpus()
 
             def make(bundle: Bundle) -> Model:
                 setup = Setup(bundle, device, threads, limits, settings.precision, settings.metrics)

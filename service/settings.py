@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=4096,
-        description="hypotheses decoded at a time, for each model; 0: 16 a core, 32 to 64, and 512 on a GPU",
+        description="hypotheses decoded at a time, for each model; 0: 48 on a CPU, 512 on a GPU",
     )
     queue_limit: int = Field(1024, ge=1, description="requests that may wait for a slot, for each model")
     queue_tokens: int = Field(65_536, ge=1, description="source pieces that may wait for a slot, for each model")

@@ -58,8 +58,8 @@ def _check(repository: Repository, version: Version, device: Device, settings: S
 
 def _try(bundle: Bundle, subject: str, device: Device, settings: Settings) -> Finding:
     """Load a version: that replays its golden translations on the provider in use."""
+    limits = EngineLimits.of(settings, device)
     threads = settings.threads or available_cpus()
-    limits = EngineLimits.of(settings, device, threads)
     setup = Setup(bundle, device, threads, limits, settings.precision, measured=False)
     core = LocalCore(setup, lambda requests: None)
     core.close()

@@ -21,7 +21,6 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from benchmarks.metrics import scrape
 from seq2serve import AsyncClient, Client, Seq2ServeError
 from seq2serve.v1 import translation_pb2, translation_pb2_grpc
-from service.cpu import available_cpus
 from tests.eventually import eventually
 from tests.server_process import ROOT, ServerProcess
 
@@ -92,7 +91,7 @@ def test_metrics_follow_a_request(server: ServerProcess) -> None:
     assert moved("seq2serve_request_duration_seconds_count") == 1
     for stage in ("tokenize", "queue", "encode", "decode", "detokenize"):
         assert moved(f"seq2serve_request_stage_duration_seconds_count{{{stage}}}") == 1
-    assert after["seq2serve_slots_limit"] == max(32, 16 * min(available_cpus(), 4))
+    assert after["seq2serve_slots_limit"] == 48
     assert after["seq2serve_slots_active"] == after["seq2serve_queue_requests"] == 0
     assert after["seq2serve_model_parity_ok"] == 1
 
