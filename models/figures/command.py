@@ -20,14 +20,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
     vanishing = figures.add_parser("gradients", help="the norm of the gradient by distance, for every cell")
     vanishing.add_argument("--distance", type=int, default=100)
+    vanishing.add_argument("--seed", type=int, default=1)
     vanishing.set_defaults(command=lambda given: gradients.draw(given.out, given.distance, given.updates, given.seed))
 
     copies = figures.add_parser("copy", help="the copy task with a growing delay, for every cell")
     copies.add_argument("--delays", type=int, nargs="+", default=[10, 20, 40, 80])
-    copies.set_defaults(command=lambda given: copying.draw(given.out, given.delays, given.updates, given.seed))
+    copies.set_defaults(command=lambda given: copying.draw(given.out, given.delays, given.updates, given.seeds))
+    copies.add_argument("--seeds", type=int, default=3, help="runs from other weights (%(default)s)")
     for trains in (vanishing, copies):
         trains.add_argument("--updates", type=int, default=1000, help="of training (%(default)s)")
-        trains.add_argument("--seed", type=int, default=1)
 
     long = figures.add_parser("lengths", help="BLEU by the length of the source, for some runs")
     long.add_argument("runs", type=Path, nargs="+", metavar="RUN")

@@ -30,6 +30,27 @@ def test_listeners_learn_a_short_delay() -> None:
     assert accuracy(Listener("gru"), 1) < 0.4
 
 
+def test_the_copy_task_is_drawn_of_several_seeds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every cell has a line for each delay, with the mean of its runs and each of them, which differ."""
+    out = tmp_path / "copy.png"
+    asked = ["figures", "copy", "--delays", "1", "3", "--updates", "8", "--seeds", "2", "--out", str(out)]
+    monkeypatch.setattr("sys.argv", ["python -m models", *asked])
+    command.main()
+    lines = capsys.readouterr().out.splitlines()[:6]
+    assert [line.split()[:3] for line in lines] == [
+        [cell, "delay", delay] for cell in ("rnn", "gru", "lstm") for delay in ("1", "3")
+    ]
+    apart = 0
+    for line in lines:
+        mean, *runs = (float(word.strip("()")) for word in line.split()[4:])
+        assert mean == pytest.approx(sum(runs) / 2, abs=0.011)
+        apart += runs[0] != runs[1]
+    assert apart >= 3
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
 def test_gradient_norms_are_those_of_the_last_words_error() -> None:
     """They are by distance, from the input at the error itself on."""
     torch.manual_seed(0)
