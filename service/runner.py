@@ -1,6 +1,8 @@
 """The compute: ONNX Runtime sessions, which work on the memory of slots."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Protocol
 
 import numpy
@@ -16,6 +18,8 @@ from service.request import Arrays, Encoded, Lane
 from service.search.candidates import Choice, Step
 from service.session import open_session
 from service.slots import Slots
+
+TRIES = 25  # steps by which is measured how many threads they should have
 
 
 class Runner(Protocol):
@@ -67,9 +71,6 @@ class OnnxRunner:
         graphs = {role: manifest.graph(role, precision) for role in ("encoder", *roles)}
         self._encoder = open_session(bundle, graphs["encoder"], device, each)
         self._steps = {role: open_session(bundle, graphs[role], device, each) for role in roles}
-        # Few rows are in one shard, and read weights faster with the threads of all.
-        wide = [role for role in roles if role != "step_full"] if shards > 1 else []
-        self._wide_steps = self._steps | {role: open_session(bundle, graphs[role], device, threads) for role in wide}
         # A bundle without it offers more than greedy search needs.
         self._roles = {"step_greedy": "step_greedy" if "step_greedy" in roles else "step"}
         opened = open_session(bundle, manifest.graph("tables"), device, threads) if manifest.tables else None
@@ -93,6 +94,31 @@ class OnnxRunner:
             "step_greedy": [*following, "logits"],
         }
         self._lanes: dict[Lane, Slots] = {}
+        # Few rows are in one shard, and may read weights faster with the threads of all.
+        self._wide_steps = self._steps
+        if shards > 1:
+            common = [role for role in roles if role != "step_full"]
+            wide = {role: open_session(bundle, graphs[role], device, threads) for role in common}
+            if self._is_faster(wide):
+                self._wide_steps = self._steps | wide
+
+    def _is_faster(self, wide: Mapping[str, onnxruntime.InferenceSession]) -> bool:
+        """Measure whether one row is stepped sooner by the threads of all shards.
+
+        They must be woken for every product. Where weights have 32 bits that is worth it, and mostly not where they
+        have 8; results are the same bits either way.
+        """
+        role, slots = self._roles["step_greedy"], Slots(self._memory, self._state, 1)
+        slots.admit(self.encode([numpy.array([self._pad])]), [0])
+        (feed,) = slots.feeds(numpy.array([[self._pad]]), None)
+        each: tuple[list[float], list[float]] = [], []
+        for _ in range(TRIES):
+            for session, seconds in zip((self._steps[role], wide[role]), each, strict=True):
+                started = time.perf_counter()
+                session.run(self._outputs[role], feed | self._tables[role])
+                seconds.append(time.perf_counter() - started)
+        narrow_seconds, wide_seconds = map(median, each)
+        return wide_seconds < narrow_seconds
 
     def begin(self) -> None:
         """Do nothing: any thread may run the sessions."""
