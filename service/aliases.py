@@ -80,5 +80,9 @@ class Aliases:
             left -= alias.weight
             if left < 0:
                 return alias.version
+        return self.usual(newest)
+
+    def usual(self, newest: int) -> int:
+        """Return the version for a request that names none and that no weight takes: `stable`, else the newest."""
         stable = self._aliases.get(STABLE)
         return stable.version if stable else newest

@@ -78,4 +78,4 @@ def _finish(request: Request, answer: _Answer) -> None:
     request.steps, request.mean_batch_size = answer.steps, answer.mean_batch_size
     now = time.monotonic()
     request.taken_at = request.encoded_at = request.joined_at = request.first_token_at = request.finished_at = now
-    request.status = Status.FINISHED
+    request.status, request.cached = Status.FINISHED, True

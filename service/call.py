@@ -17,6 +17,7 @@ import structlog
 from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
+from service.deadline import is_over
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
 from service.logs import trail
 from service.metrics.edge import Metrics
@@ -149,7 +150,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 self._tracing.begin(call, given)
             if REQUEST_ID_KEY in given:
                 call.request_id = check_key(str(given[REQUEST_ID_KEY]), REQUEST_ID_KEY) or call.request_id
-            call.client = check_key(str(given.get(CLIENT_KEY, "")), CLIENT_KEY)
+            if self._gate is None:  # else the client is who its token says
+                call.client = check_key(str(given.get(CLIENT_KEY, "")), CLIENT_KEY)
             left = context.time_remaining()
             if left is not None:
                 call.deadline = call.started_at + left
@@ -157,8 +159,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 _admit(self._gate, call, given.get(AUTHORIZATION))
             yield
         except (asyncio.CancelledError, GeneratorExit):
-            left = context.time_remaining()
-            late = left is not None and left <= 0
+            late = is_over(call.deadline, call.started_at, time.monotonic())
             call.reason = "deadline_exceeded" if late else "cancelled"
             self._ended(call, kind, grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED)
             raise

@@ -8,6 +8,7 @@ from functools import reduce
 from operator import add
 
 from service.cpu import give_way
+from service.deadline import is_over
 from service.errors import FAILED, Draining, InternalError
 from service.request import Lane, Request
 from service.runner import Runner
@@ -46,7 +47,6 @@ class Engine:
             Shard(number, scheduler, self._lock, runner, search, emit, EngineStats() if measured else unmeasured())
             for number in range(scheduler.shards)
         ]
-        self._emit = emit
         self._unready: BaseException | None = None
         self._begun = [threading.Event() for _ in self._shards]
         self._threads = [
@@ -94,7 +94,7 @@ class Engine:
         with self._lock:
             request.cancelled_at = time.monotonic()
             if self._scheduler.cancel(request):
-                late = request.cancelled_at >= request.deadline
+                late = is_over(request.deadline, request.submitted_at, request.cancelled_at)
                 request.finish_reason = FinishReason.DEADLINE if late else FinishReason.CANCELLED
             self._lock.notify_all()
 

@@ -151,6 +151,8 @@ class Items:
                 log.error("item %d of call %s failed: %s", index, call.request_id, trail(error))
                 error = InternalError("the server failed on this item; its log has the cause")
             return self.refusal(index, own.request_id, error)
+        finally:
+            call.model = own.model  # the access log has that of the last item
         status = translation_pb2.ItemStatus()
         return Result(index=index, request_id=own.request_id, response=response, status=status)
 

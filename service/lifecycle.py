@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from service.bundle import Bundle
 from service.errors import ModelRefused, ParityError, StartupError
@@ -22,6 +23,7 @@ class Lifecycle:
         """Take what makes a model of a bundle, in a thread: it verifies, warms up and replays golden translations."""
         self._repository, self._registry, self._make = repository, registry, make
         self._turn = asyncio.Lock()  # memory and cores are for one at a time
+        self._tasks: set[asyncio.Task[Status]] = set()
 
     async def start(self) -> None:
         """Load all versions that are wanted, before anything is served.
@@ -46,17 +48,7 @@ class Lifecycle:
             VersionNotFound: the repository has no such version.
             ModelRefused: it must not be served; what was served goes on.
         """
-        async with self._turn:
-            if self._status(version) is not State.AVAILABLE:
-                bundle = await asyncio.to_thread(self._read, version)
-                self._registry.statuses[version] = Status(State.LOADING)
-                try:
-                    self._registry.add(await asyncio.to_thread(self._make, bundle))
-                except Exception as error:
-                    self._refuse(version, str(error), False if isinstance(error, ParityError) else None)
-                    log.exception("version %d of %s is refused", version[1], version[0])
-                    raise ModelRefused(f"version {version[1]} of {version[0]!r} is not served: {error}") from error
-            return self._registry.statuses[version]
+        return await self._finish(self._load(version))
 
     async def unload(self, version: Version) -> Status:
         """Take a version out of service: it finishes what it has, and is let go.
@@ -64,6 +56,36 @@ class Lifecycle:
         Raises:
             VersionNotFound: it is not loaded.
         """
+        return await self._finish(self._unload(version))
+
+    async def _finish(self, change: Coroutine[Any, Any, Status]) -> Status:
+        """Make a change whole, even where who asked for it hangs up meanwhile."""
+        task = asyncio.create_task(change)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: "asyncio.Task[Status]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # is in the status and the log, also where nobody waits for it any more
+
+    async def _load(self, version: Version) -> Status:
+        async with self._turn:
+            if self._status(version) is not State.AVAILABLE:
+                try:
+                    bundle = await asyncio.to_thread(self._read, version)
+                except StartupError as error:
+                    raise self._refuse(version, error) from error
+                self._registry.statuses[version] = Status(State.LOADING)
+                try:
+                    self._registry.add(await asyncio.to_thread(self._make, bundle))
+                except Exception as error:
+                    log.exception("version %d of %s is refused", version[1], version[0])
+                    raise self._refuse(version, error) from error
+            return self._registry.statuses[version]
+
+    async def _unload(self, version: Version) -> Status:
         async with self._turn:
             model = self._registry.loaded(version)
             self._registry.remove(model)
@@ -86,6 +108,8 @@ class Lifecycle:
                 await self._follow(await asyncio.to_thread(self._repository.wanted))
             except StartupError as error:
                 log.error("the model repository is left as it was: %s", error)
+            except Exception:  # a version may be taken away between two looks
+                log.exception("following the model repository failed; it is tried again in %g s", seconds)
 
     async def _follow(self, wanted: list[Version]) -> None:
         for version, status in list(self._registry.statuses.items()):
@@ -108,22 +132,20 @@ class Lifecycle:
         return max(self._repository.found().get(name, [0]))
 
     def _read(self, version: Version) -> Bundle:
-        try:
-            bundle = self._repository.read(version)
-        except StartupError as error:
-            self._refuse(version, str(error))
-            raise ModelRefused(f"version {version[1]} of {version[0]!r} is not served: {error}") from error
+        bundle = self._repository.read(version)
         need = LOADED * sum(file.bytes for file in bundle.manifest.files.values())
         left = available_bytes()
         if left is not None and need > left:
             why = f"it takes about {need >> 20} MiB of memory, and {left >> 20} MiB are left"
-            self._refuse(version, why)
-            raise ModelRefused(f"version {version[1]} of {version[0]!r} is not loaded: {why}; unload another first")
+            raise StartupError(f"{why}; unload another first")
         return bundle
 
     def _status(self, version: Version) -> State | None:
         status = self._registry.statuses.get(version)
         return status.state if status else None
 
-    def _refuse(self, version: Version, why: str, parity: bool | None = None) -> None:
-        self._registry.statuses[version] = Status(State.END, why, parity, refused=True)
+    def _refuse(self, version: Version, error: Exception) -> ModelRefused:
+        """Note why a version is not served; returns what says so to whoever asked for it."""
+        parity = False if isinstance(error, ParityError) else None
+        self._registry.statuses[version] = Status(State.END, str(error), parity, refused=True)
+        return ModelRefused(f"version {version[1]} of {version[0]!r} is not served: {error}")

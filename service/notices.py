@@ -34,7 +34,12 @@ def _notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) -
         yield _notice("unknown_words", f"{unknown} {verb} not in the model's vocabulary.", field)
     reasons = [one.hypothesis.finish_reason for one in best]
     if FinishReason.LENGTH in reasons:
-        limit = max(request.options.max_length for request in translation.requests)
+        over = (
+            part
+            for part, found in zip(parts, best, strict=True)
+            if found.hypothesis.finish_reason == FinishReason.LENGTH
+        )
+        limit = max(part.request.options.max_length for part in over if part.request)
         yield _notice(
             "length_limit", f"The translation reached its limit of {limit} pieces and may be cut.", "options.max_length"
         )

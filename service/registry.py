@@ -197,6 +197,17 @@ class Registry:
                 why = f"version {number} of model {name!r} is being loaded: try again soon"
                 raise ModelNotReady(why, retry_after=LOAD_SECONDS)
 
+    def usual(self, name: str) -> Model:
+        """Return the version of a model that answers where none is named and no alias has drawn the request.
+
+        Raises:
+            NotServed: there is no such model.
+        """
+        candidates = self._named(name)
+        newest = max(model.version for model in candidates)
+        version = self._aliases.get(name, Aliases()).usual(newest)
+        return next(model for model in candidates if model.version == version)
+
     def speaking(self, source_language: str, target_language: str) -> list[Model]:
         """List the models that translate between two languages; an empty one means any."""
         return [model for model in self.models if _speaks(model, source_language, target_language)]

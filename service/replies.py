@@ -187,6 +187,7 @@ def usage(translation: Translation) -> translation_pb2.Usage:
         target_tokens=written,
         unknown_source_tokens=unknowns,
         truncated_source_tokens=truncated,
+        cached=bool(translation.requests) and all(request.cached for request in translation.requests),
     )
 
 

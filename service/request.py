@@ -88,10 +88,12 @@ class Request:
     certain: Certain = NOTHING  # how the best hypothesis begins; only where `streams`
     hypotheses: list[Hypothesis] = field(default_factory=list)  # best first, once it has ended
     finish_reason: FinishReason | None = None
+    cached: bool = False  # its answer was known, and no engine has seen it
     error: ServiceError | None = None
 
     # Monotonic seconds. The first is set on arrival, the others when the thing has happened.
     submitted_at: float = field(default_factory=time.monotonic)
+    lined_up_at: float = 0.0  # a call of many texts lets them into line only a few at a time
     taken_at: float = 0.0  # from the line, to be encoded
     encoded_at: float = 0.0
     joined_at: float = 0.0

@@ -112,7 +112,7 @@ class Scheduler:
     @property
     def oldest(self) -> Request | None:
         """Return the request that has waited longest."""
-        return min(self._in_line(), key=lambda request: request.submitted_at, default=None)
+        return min(self._in_line(), key=lambda request: request.lined_up_at, default=None)
 
     @property
     def busy(self) -> bool:
@@ -145,6 +145,7 @@ class Scheduler:
         request.turn = (due - steps * self.pace.step_seconds, self._arrived)
         self._check_deadline(request, now)
         self._arrived += 1
+        request.lined_up_at = now
         self._waiting.add(request)
 
     def _check_line(self, request: Request) -> None:

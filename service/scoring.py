@@ -3,8 +3,10 @@
 from seq2serve.v1 import translation_pb2
 from service.call import Call, check_key
 from service.errors import EmptySource, InvalidRequest
-from service.limits import check_size
+from service.limits import EdgeLimits, check_size
+from service.model import Model
 from service.options import Ids
+from service.replies import model_ref
 from service.search_options import check_pieces
 from service.translator import Translator
 from service.validation import TRANSFERS, resolve
@@ -25,8 +27,9 @@ async def score(
     for name in FORBIDDEN:
         if getattr(message.input, name):
             raise InvalidRequest.field(f"input.{name}", "is not for scoring")
+    model = resolve(translator.registry, message.model, message.source_language, message.target_language)
     request = translation_pb2.TranslateRequest(
-        model=message.model,
+        model=model_ref(model),  # by its version: an alias may mean another one the next time
         source_language=message.source_language,
         target_language=message.target_language,
         input=message.input,
@@ -41,7 +44,7 @@ async def score(
             request.text = message.source_text
         case _:
             raise EmptySource.field("source_text", "is missing, as is source_tokens")
-    found = await translator.translate(request, call, forced=_read_target(message, translator))
+    found = await translator.translate(request, call, forced=_read_target(message, model, translator.limits))
     return translation_pb2.ScoreResponse(
         request_id=found.request_id,
         hypothesis=found.hypotheses[0],
@@ -54,15 +57,14 @@ async def score(
     )
 
 
-def _read_target(message: translation_pb2.ScoreRequest, translator: Translator) -> Ids:
-    model = resolve(translator.registry, message.model, message.source_language, message.target_language)
+def _read_target(message: translation_pb2.ScoreRequest, model: Model, limits: EdgeLimits) -> Ids:
     kind = message.WhichOneof("target")
     if kind is None:
         raise InvalidRequest.field("target_text", "is missing, as is target_tokens")
     pieces, limit = message.target_tokens.pieces, model.manifest.limits.max_length
     ids: list[int] = []
     if kind == "target_text":
-        check_size(kind, message.target_text, translator.limits)
+        check_size(kind, message.target_text, limits)
         ids = model.vocabulary.encode(message.target_text)
     length = len(ids) or len(pieces)
     if length > limit:

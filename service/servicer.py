@@ -69,13 +69,16 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     async def ListModels(  # noqa: N802
         self, request: model_pb2.ListModelsRequest, context: Context
     ) -> model_pb2.ListModelsResponse:
-        """List all loaded versions, or those of a language pair."""
-        models = self._registry.speaking(request.source_language, request.target_language)
+        """List all models, or those of a language pair, by the version that answers where none is named."""
+        speaking = self._registry.speaking(request.source_language, request.target_language)
+        models = [self._registry.usual(name) for name in dict.fromkeys(model.name for model in speaking)]
         return model_pb2.ListModelsResponse(models=[describe(m, self._registry, self._limits) for m in models])
 
     async def GetModel(  # noqa: N802
         self, request: model_pb2.GetModelRequest, context: Context
     ) -> model_pb2.GetModelResponse:
-        """Describe one model."""
+        """Describe one model, by the version that is named, or else that answers."""
         model = resolve(self._registry, request.model, "", "")
+        if not request.model.WhichOneof("revision"):
+            model = self._registry.usual(model.name)
         return model_pb2.GetModelResponse(model=describe(model, self._registry, self._limits))

@@ -60,18 +60,20 @@ class Shard:
             joined += self._join(joining)
         clock.lap("admit")
         news: list[Request] = []
-        for lane, search in self._searches.items():
-            if search.rows:
-                news += self._advance(lane, search, clock)
-        now = time.monotonic()
-        for request in joined:
-            request.first_token_at = now
-        if news:
-            for request in news:
-                if request.status is Status.FINISHED:
-                    request.finished_at = now
-            self._emit(news)
-        clock.lap("emit")
+        try:
+            for lane, search in self._searches.items():
+                if search.rows:
+                    news += self._advance(lane, search, clock)
+        finally:  # who has ended hears of it, even where this thread is about to die
+            now = time.monotonic()
+            for request in joined:
+                request.first_token_at = now
+            if news:
+                for request in news:
+                    if request.status is Status.FINISHED:
+                        request.finished_at = now
+                self._emit(news)
+            clock.lap("emit")
 
     def _leave(self, plan: Plan) -> None:
         for request in plan.released:

@@ -19,7 +19,7 @@ class EngineState:
 
     waiting: int  # requests
     waiting_source_tokens: int
-    oldest_submitted_at: float  # monotonic seconds; 0: nobody waits
+    oldest_lined_up_at: float  # monotonic seconds; 0: nobody waits
     running: int  # slots in use
     slots: int
     load: float  # how many times the slots are needed
@@ -37,7 +37,7 @@ class EngineState:
         return cls(
             waiting=scheduler.waiting,
             waiting_source_tokens=scheduler.waiting_source_tokens,
-            oldest_submitted_at=oldest.submitted_at if oldest else 0.0,
+            oldest_lined_up_at=oldest.lined_up_at if oldest else 0.0,
             running=scheduler.running,
             slots=scheduler.slots,
             load=scheduler.load,

@@ -201,9 +201,14 @@ class Translation:
         return "".join(self.render(part)[0].text + part.separator for part in self.parts)
 
     @property
+    def is_forced(self) -> bool:
+        """Tell whether the translation was given, to be scored."""
+        return self._forced is not None
+
+    @property
     def is_repeatable(self) -> bool:
         """Tell whether another translation of the message is to say the same: nothing was drawn, or given."""
-        return self.seed is None and self._forced is None
+        return self.seed is None and not self.is_forced
 
     def render(self, part: Part) -> list[Rendered]:
         """Make text of a part's hypotheses, best first."""

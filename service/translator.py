@@ -128,7 +128,8 @@ class Translator:
         assert made is not None  # the last thing that comes
         reply, times = made
         call.stages = times.stages
-        self.metrics.translation_replied(translation.model, translation.requests, times, call.trace_id)
+        if not translation.is_forced:  # which says nothing of how models translate
+            self.metrics.translation_replied(translation.model, translation.requests, times, call.trace_id)
         self.tracing.translated(call, translation.model, translation.requests, times)
         self.mirror.offer(translation, reply.hypotheses[0].text)
         return reply
@@ -142,5 +143,5 @@ class Translator:
         """Let the model go, and count requests once they have left the engine, however they did."""
         translation.model.users.discard(translation)
         for request in translation.requests:
-            if request.finish_reason is not None:  # none where the waiting line refused it
+            if request.finish_reason is not None and not request.cached:  # none where the line refused it
                 self.metrics.request_finished(translation.model, request.finish_reason)

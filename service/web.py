@@ -16,6 +16,10 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     allow_reuse_address = True
 
+    def __init__(self, host: str, port: int) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _Handler)
+
     def server_bind(self) -> None:
         """Bind without the look-up of the host's name, which can hang where DNS does."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -51,7 +55,7 @@ class Web:
         self._ready, self._served = ready, served
         host, _, port = address.rpartition(":")
         try:
-            self._server = _Server((host.strip("[]"), int(port)), _Handler)
+            self._server = _Server(host.strip("[]"), int(port))
         except OSError as error:
             raise StartupError(f"--http-address {address}: {error.strerror}; choose a free one") from error
         self._server.set_app(self._answer)

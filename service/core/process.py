@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 
 from service.core.desk import Desk
 from service.core.local import LocalCore
+from service.errors import StartupError
 from service.logs import configure_logs
 
 log = logging.getLogger("service.core")
@@ -30,6 +31,8 @@ def main() -> int:
     try:
         core = LocalCore(setup, desk.emit)
     except Exception as error:  # of any kind: whoever asked for the model says what is wrong with it
+        if not isinstance(error, StartupError):  # which says all there is to know
+            log.exception("the engine did not start")
         control.send(error)
         return 1
     gc.freeze()  # what was loaded stays: to look through it for garbage would stop everything

@@ -25,6 +25,7 @@ from service.core.wire import (
     Unframing,
     frame,
 )
+from service.deadline import is_over
 from service.errors import FAILED, Draining, InternalError, ServiceError, StartupError
 from service.request import Request, Status
 from service.search.hypothesis import FinishReason
@@ -33,6 +34,7 @@ from service.state import EngineState
 
 log = logging.getLogger("service.core")
 ANSWER_SECONDS = 1.0  # for a question; a state that comes later is an old one
+END_SECONDS = 1.0  # of a process that has closed its sockets
 CLOSE_SECONDS = 10.0  # for the end, in which steps that have begun are finished
 COMMAND = (sys.executable, "-m", "service.core.process")
 
@@ -85,7 +87,11 @@ class RemoteCore:
         return facts, state
 
     def _ending(self) -> str:
-        status = self._process.wait()
+        try:
+            status = self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:  # nothing that it says can be understood
+            self._kill()
+            return "was killed, as it could not be heard any more"
         if status >= 0:
             return f"ended with status {status}"
         hint = ", as when memory runs out," if -status == signal.SIGKILL else ""
@@ -140,7 +146,7 @@ class RemoteCore:
             return
         self._transport.write(frame([Cancelled(number)]))
         request.cancelled_at, request.status = time.monotonic(), Status.FINISHED
-        late = request.cancelled_at >= request.deadline
+        late = is_over(request.deadline, request.submitted_at, request.cancelled_at)
         request.finish_reason = FinishReason.DEADLINE if late else FinishReason.CANCELLED
 
     def close(self) -> None:
@@ -152,7 +158,9 @@ class RemoteCore:
             try:
                 self._control.send(None)
                 self._process.wait(CLOSE_SECONDS)
-            except (OSError, subprocess.TimeoutExpired):
+            except OSError:
+                log.info("process %d had ended already", self.pid)
+            except subprocess.TimeoutExpired:
                 log.warning("process %d did not end in time: it is killed", self.pid)
             self._kill()
 

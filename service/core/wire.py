@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy
 
 from service.errors import ServiceError
+from service.options import SearchOptions
 from service.request import Request
 from service.search.hypothesis import Certain, FinishReason, Hypothesis
 
@@ -34,8 +35,9 @@ OUTCOME = (
 _outcome_of = attrgetter(*OUTCOME)
 # Objects of our own take far longer to pickle than the numbers they hold: options, which are alike in most requests,
 # go as bytes that are kept, and all else as plain tuples.
-_pack_options = lru_cache(1024)(partial(pickle.dumps, protocol=pickle.HIGHEST_PROTOCOL))
-_unpack_options = lru_cache(1024)(pickle.loads)
+_pack = partial(pickle.dumps, protocol=pickle.HIGHEST_PROTOCOL)
+_pack_often, _unpack_often = lru_cache(1024)(_pack), lru_cache(1024)(pickle.loads)
+KEPT = 1024  # bytes of options: longer ones hold sequences of a caller's own
 _REASONS = {reason.value: reason for reason in FinishReason}
 
 
@@ -119,6 +121,16 @@ class Ended(NamedTuple):
         request.finish_reason = _REASONS[self.finish_reason]
         for name, value in zip(OUTCOME, self.outcome, strict=True):
             setattr(request, name, value)
+
+
+def _pack_options(options: SearchOptions) -> bytes:
+    own = options.sampling or options.suppressed or options.prefix or options.end_ids
+    return _pack(options) if own else _pack_often(options)
+
+
+def _unpack_options(packed: bytes) -> SearchOptions:
+    options: SearchOptions = pickle.loads(packed) if len(packed) > KEPT else _unpack_often(packed)
+    return options
 
 
 def _pack_hypothesis(one: Hypothesis) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from service import VERSION
 from service.call import current_call
-from service.errors import NotServed
+from service.errors import ModelNotReady, NotServed
 from service.health import Health
 from service.kserve import description
 from service.kserve.inference import find_model, infer
@@ -46,7 +46,7 @@ class InferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
         """Tell whether a model wants traffic."""
         try:
             self._find(request)
-        except NotServed:
+        except (NotServed, ModelNotReady):
             return inference_pb2.ModelReadyResponse(ready=False)
         return inference_pb2.ModelReadyResponse(ready=self._health.serving)
 

@@ -12,6 +12,7 @@ from service.errors import InternalError, ServiceError
 from service.kserve.inference import infer
 from service.kserve.stubs import inference_pb2
 from service.kserve.texts import Texts
+from service.logs import trail
 from service.status import REASON_KEY
 from service.translator import Translator
 
@@ -64,7 +65,7 @@ async def _answer(translator: Translator, texts: Texts, request: Request, call: 
         return Reply(infer_response=await infer(translator, texts, request, own))
     except Exception as error:
         if not isinstance(error, ServiceError):
-            log.exception("request %s of call %s failed", own.request_id, call.request_id)
+            log.error("request %s of call %s failed: %s", own.request_id, call.request_id, trail(error))
             error = InternalError("the server failed on this request; its log has the cause")
         translator.metrics.item_rejected(error.reason)
         refusal = inference_pb2.ModelInferResponse(id=request.id)

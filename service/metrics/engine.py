@@ -52,7 +52,7 @@ def _histograms(states: States) -> Iterator[Metric]:
 
 
 def _oldest_age(state: EngineState) -> float:
-    return time.monotonic() - state.oldest_submitted_at if state.oldest_submitted_at else 0.0
+    return time.monotonic() - state.oldest_lined_up_at if state.oldest_lined_up_at else 0.0
 
 
 GAUGES: list[tuple[str, str, Callable[[EngineState], float]]] = [

@@ -64,6 +64,7 @@ class _OfVersion:
         for stage, seconds in times.stages.items():
             self._stages[stage].observe(seconds, trace_id)
         for request in requests:
-            self._per_token.observe((request.finished_at - request.joined_at) / request.steps)
+            if not request.cached:
+                self._per_token.observe((request.finished_at - request.joined_at) / request.steps)
         self._source.observe(sum(len(request.source_ids) for request in requests))
         self._target.observe(sum(len(request.hypotheses[0].ids) for request in requests))

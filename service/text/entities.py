@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from service.text.pieces import Span
 
 _URL = re.compile(
-    r"""(?<![\w@])(?:(?:https?|ftps?|file)://|mailto:|www\.)(?=[\w{$%\[])[^\s<>"'`|\\^\u2018-\u201f\u00ab\u00bb]+""",
+    # A letter of another script may stand before it, and punctuation of East Asia ends it.
+    r"""(?<![A-Za-z0-9_@])(?:(?:https?|ftps?|file)://|mailto:|www\.)(?=[\w{$%\[])"""
+    r"""[^\s<>"'`|\\^\u2018-\u201f\u00ab\u00bb\u3000-\u303f\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]+""",
     re.IGNORECASE,
 )
 _EMAIL = re.compile(r"(?<![\w.+%@-])[\w+%-]+(?:\.[\w+%-]+)*@[\w-]+(?:\.[\w-]+)+")

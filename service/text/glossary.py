@@ -1,12 +1,17 @@
 """Terms whose translation is given."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from service.text.characters import of_category
 from service.text.pieces import Span
 
-_PARTS = re.compile(r"\w+|\s+|[^\w\s]")
+_SHY = "\u00ad"
+# What changes a letter is a part of its word, as are joiners and soft hyphens inside of one.
+_WITHIN = re.escape("".join(sorted(of_category("M"))) + "\u200c\u200d" + _SHY)
+_PARTS = re.compile(rf"(?:\w[{_WITHIN}]*)+|\s+|[^\w\s]")
 _ALIKE = str.maketrans("İı", "ii")  # the letters that fold to no other, though they are alike to any regex
 _ROOT = 0
 
@@ -149,6 +154,8 @@ def _fold(part: str, sensitive: bool) -> str:
     """Make parts equal that are to match, letter by letter; so is all whitespace."""
     if part.isspace():
         return " "
+    if not part.isascii():
+        part = unicodedata.normalize("NFC", part.replace(_SHY, ""))
     if sensitive:
         return part
     part = part.translate(_ALIKE)

@@ -109,7 +109,7 @@ def cut(protected: Protected, segments: Sequence[Segment]) -> list[Protected]:
         notices = () if parts else protected.notices
         reaching = _reaching(protected, end)
         if reaching and reaching.words:
-            message = f"A sentence that is too long was cut inside of {reaching.original!r}; the model translated it."
+            message = f"The text was cut inside of {reaching.original!r}; the model translated it."
             notices += (Notice("not_transferred", message, reaching.field),)
         parts.append(replace(part, notices=notices))
         done = reaching.span[1] if reaching and not reaching.in_place else 0

@@ -11,16 +11,13 @@ Scripts without spaces (Chinese, Japanese, Thai) are not cut further: a run betw
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from service.text.characters import of_category
 from service.text.pieces import Span
 
-LAST_PUNCTUATION = 0x20000  # no plane above has any; looking there would only take time
-
-_points = (chr(point) for point in range(LAST_PUNCTUATION))
-_MARKS = frozenset(mark for mark in _points if unicodedata.category(mark).startswith("P"))
+_MARKS = of_category("P")
 _PUNCTUATION = re.escape("".join(sorted(_MARKS)))
 _CHARACTER = rf"[^\s{_PUNCTUATION}]"
 _TOKEN = re.compile(
