@@ -313,6 +313,29 @@ def test_dead_thread_ends_all() -> None:
     engine.close()
 
 
+def test_who_has_ended_hears_of_it_where_the_thread_dies() -> None:
+    """A lane ends a request, and the next one takes the thread with it in the same step."""
+
+    class Lost(BaseException):
+        """Is no error that a step may have: the device is gone."""
+
+    class Dying(FakeRunner):
+        def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> list[Step]:
+            if lane.source_length == 16:
+                raise Lost
+            return super().step(lane, choice, alignment)
+
+    engine, finished = make_engine(Dying())
+    short, long = make_request(5), make_request(*range(5, 20))
+    engine.submit(short)
+    engine.step()
+    engine.submit(long)
+    with pytest.raises(Lost):
+        engine.step()
+    assert finished == [short]
+    assert said(short) == [5]
+
+
 def test_empty_lanes_are_let_go() -> None:
     """However many lanes were in use, only the last few keep their memory, and an old one works again."""
     runner = HashingRunner()

@@ -121,6 +121,18 @@ def test_gaps_are_closed_by_the_last_rows() -> None:
     assert (requests[3].row, requests[1].row) == (0, 1)
 
 
+def test_who_has_waited_longest_counts_from_its_place_in_line() -> None:
+    """A text of a large call is made long before there is room for it in line."""
+    clock = Clock()
+    scheduler = make_scheduler(slots=1, clock=clock)
+    early, late = make_request(5), make_request(6)
+    early.submitted_at, late.submitted_at = 1.0, 2.0
+    for clock.now, request in ((10.0, late), (20.0, early)):
+        scheduler.submit(request)
+    assert scheduler.oldest is late
+    assert (late.lined_up_at, early.lined_up_at) == (10.0, 20.0)
+
+
 def test_cancel_in_the_line_and_in_a_slot() -> None:
     """A cancelled request leaves the line, or its slot with the next plan; twice changes nothing."""
     scheduler = make_scheduler(slots=1)

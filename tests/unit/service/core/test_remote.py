@@ -188,6 +188,26 @@ def test_a_process_that_dies_fails_what_it_had(bundle: Bundle, caplog: pytest.Lo
 
     asyncio.run(ask())
     assert "the engine's process was ended by SIGKILL, as when memory runs out" in caplog.text
+    assert "did not end in time" not in caplog.text
+
+
+def test_a_process_that_cannot_be_understood_is_ended(
+    bundle: Bundle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop goes on, what it had fails, and the log says why; its close finds nothing to wait for."""
+
+    async def ask() -> None:
+        async with started(bundle) as (core, inbox):
+            monkeypatch.setattr(core, "hear", lambda news: [][1])
+            request = Intake(bundle).request([5, 6, 7], SearchOptions(5))
+            core.submit(request)
+            await inbox.until(request)
+            assert isinstance(request.error, InternalError)
+            assert core.failed
+
+    asyncio.run(ask())
+    assert "the engine's process was killed, as it could not be heard any more" in caplog.text
+    assert "did not end in time" not in caplog.text
 
 
 def test_a_process_that_hangs_answers_with_what_was_known(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.core import wire
 from service.core.wire import (
     OUTCOME,
     Accepted,
@@ -71,6 +72,17 @@ def test_options_go_over_the_wire_as_they_are() -> None:
     ):
         made = make_request(**options)
         assert _over_the_wire(Submitted.of(1, made)).request().options == made.options
+
+
+def test_options_of_a_caller_s_own_are_not_kept() -> None:
+    """Sequences may be long, and seeds are all different: only what is alike in many requests is remembered."""
+    kept = wire._pack_often.cache_info().currsize, wire._unpack_often.cache_info().currsize
+    many = tuple((i, i + 1) for i in range(4, 500))
+    for options in ({"suppressed": many}, {"prefix": tuple(range(4, 400))}, {"end_ids": tuple(range(4, 400))}):
+        made = make_request(**options)
+        assert _over_the_wire(Submitted.of(1, made)).request().options == made.options
+    Submitted.of(1, make_request(sampling=Sampling(seed=99)))
+    assert (wire._pack_often.cache_info().currsize, wire._unpack_often.cache_info().currsize) == kept
 
 
 @pytest.mark.parametrize("aligned", [False, True])
