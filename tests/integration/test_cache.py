@@ -42,6 +42,7 @@ def test_alike_requests_are_searched_for_once(caching: ServerProcess) -> None:
     with Client(caching.address) as client:
         first, again = (client.translate(TEXT, beam_size=3, scores=True, tokens=True) for _ in range(2))
         assert first.hypotheses == again.hypotheses
+        assert (first.usage.cached, again.usage.cached) == (False, True)
         assert outcomes() == Counter(miss=1, hit=1)
         client.translate(TEXT, beam_size=2)
         client.translate(TEXT + " Yes.", beam_size=3)
@@ -51,6 +52,10 @@ def test_alike_requests_are_searched_for_once(caching: ServerProcess) -> None:
         pieces = client.translate(TEXT, tokens=True).source_tokens
         assert str(client.translate(Tokens(pieces))) == str(client.translate(TEXT))
         assert outcomes() == Counter(miss=5, hit=3)
+    figures = scrape(caching.http)  # an engine has seen those alone that were not known
+    assert figures["seq2serve_requests_finished_total{eos}"] == 5
+    assert figures["seq2serve_time_per_output_token_seconds_count"] == 5
+    assert figures["seq2serve_request_duration_seconds_count"] == 8
 
 
 def test_those_in_flight_share_one_search(caching: ServerProcess) -> None:

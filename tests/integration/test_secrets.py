@@ -9,6 +9,7 @@ import pytest
 
 from seq2serve import Client, InternalError, InvalidOption, PermissionDenied, Seq2ServeError, SourceTooLong
 from seq2serve.v1 import options_pb2, translation_pb2, translation_pb2_grpc
+from service.kserve.stubs import inference_pb2, inference_pb2_grpc
 from service.tokens import digest_of
 from tests.fault import FAULT
 from tests.server_process import ServerProcess
@@ -47,10 +48,32 @@ def good(client: Client) -> None:
     assert client.score(text, TEXT).score
 
 
+def infer(server: ServerProcess) -> None:
+    """Send the text by KServe's methods, and one that fails."""
+    metadata = (("authorization", f"Bearer {READER}"),)
+    requests = [
+        inference_pb2.ModelInferRequest(
+            model_name="en-de",
+            inputs=[
+                inference_pb2.ModelInferRequest.InferInputTensor(
+                    name="text_input", datatype="BYTES", shape=[1], contents={"bytes_contents": [text.encode()]}
+                )
+            ],
+        )
+        for text in (TEXT, f"{TEXT} {FAULT}")
+    ]
+    with grpc.insecure_channel(server.address) as channel:
+        stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)
+        assert stub.ModelInfer(requests[0], metadata=metadata).outputs
+        replies = list(stub.ModelStreamInfer(iter(requests), metadata=metadata))
+    assert [bool(reply.error_message) for reply in replies] == [False, True]
+
+
 def test_the_marker_is_in_replies_alone(server: ServerProcess) -> None:
     """After calls of every kind, neither what is logged nor what is counted shows a text or a token."""
     with Client(server.address, token=READER) as client:
         good(client)
+        infer(server)
         said = [
             message_of(client, f"{TEXT} {FAULT}", InternalError),
             message_of(client, f"{TEXT} " * 3000, SourceTooLong),

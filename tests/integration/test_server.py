@@ -308,6 +308,10 @@ def test_deadline_that_passes_frees_its_slot() -> None:
         assert late
         assert eventually(lambda: scrape(server.http)["grpc_server_in_flight{Translate}"] == 0)
         assert eventually(lambda: scrape(server.http)["seq2serve_slots_active"] == 0)
+        # gRPC rounds a client's deadline up, so it hangs up before the server's own clock says so.
+        figures = scrape(server.http)
+        assert figures.get("seq2serve_requests_rejected_total{cancelled}", 0) == 0
+        assert figures["seq2serve_requests_rejected_total{deadline_exceeded}"] >= 1
 
 
 def test_sigterm_under_load_loses_nothing() -> None:

@@ -21,6 +21,8 @@ EVERYTHING = TextOptions(tags=True, urls=True, emails=True, numbers=True, placeh
     [
         (urls, "https://a.b/c?d=1. (http://x.y/(1)) www.d.e!", ["https://a.b/c?d=1", "http://x.y/(1)", "www.d.e"]),
         (urls, 'a "ftp://q/", mailto:a@b.c; http:// www.', ["ftp://q/", "mailto:a@b.c"]),
+        (urls, "\u8bf7https://a.b/c\uff0c\u7136\u540e\u3002Voil\u00e0http://d.e/é", ["https://a.b/c", "http://d.e/é"]),
+        (urls, "\uff08www.a.b\uff09\u300chttps://c.d\u300d xhttp://e.f", ["www.a.b", "https://c.d"]),
         (emails, "a@b.c, <anna.smith+x@mail.org>. x@y not@ @foo.bar", ["a@b.c", "anna.smith+x@mail.org"]),
         (placeholders, "{name} {0:.2f} {} ${x} {{ a.b }} {not this}", ["{name}", "{0:.2f}", "{}", "${x}", "{{ a.b }}"]),
         (placeholders, "%s,%d %1$s %(name)s %.2f", ["%s", "%d", "%1$s", "%(name)s", "%.2f"]),
@@ -93,6 +95,14 @@ def test_longest_match_wins() -> None:
         ("new  car", True, "a new\ncar", 1),
         ("C++", True, "I like C++, not C", 1),
         ("  ", True, "a  b", 0),
+        ("resume", True, "my resume\u0301", 0),  # é of two code points
+        ("caf\u00e9", True, "a cafe\u0301 or a caf\u00e9", 2),
+        ("cafe\u0301", False, "A CAF\u00c9", 1),
+        ("\u0915", True, "\u0915\u093f\u0924\u093e\u092c", 0),  # a letter of a Hindi word
+        ("\u05e9", True, "\u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd", 0),
+        ("\u0645\u06cc", True, "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", 0),
+        ("bank", True, "bank\u00adkonto", 0),
+        ("bankkonto", True, "the bank\u00adkonto", 1),
     ],
 )
 def test_glossary_matches_whole_words(term: str, sensitive: bool, text: str, count: int) -> None:
