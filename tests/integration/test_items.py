@@ -159,6 +159,9 @@ def test_wide_items_are_answered_on_a_narrow_server(narrow: ServerProcess) -> No
         stub = translation_pb2_grpc.TranslationServiceStub(channel)
         assert all(ids(result) for result in stub.TranslateBatch(Batch(items=items)).results)
         assert all(ids(result) for result in stub.TranslateBulk(iter(items)))
+    for method in ("TranslateBatch", "TranslateBulk"):  # the access log says which model it was
+        (logged,) = (line for line in narrow.log().splitlines() if f"TranslationService/{method}" in line)
+        assert '"model": "en-de/1"' in logged
 
 
 def test_document_of_many_sentences_is_translated_on_a_narrow_server(
