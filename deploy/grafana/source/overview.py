@@ -15,8 +15,9 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Replicas up",
                     "Servers that answer Prometheus.",
-                    "docker compose ps shows which one is not healthy; its log says why. See the alert TargetDown.",
-                    (('sum(up{job="server"})', ""),),
+                    "docker compose ps -a shows which one is not healthy, or gone; its log says why. See ReplicaIsMissing and "
+                    "TargetDown.",
+                    (('sum(up{job="server"}) or vector(0)', ""),),
                     kind="stat",
                     width=4,
                     height=4,
