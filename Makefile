@@ -21,7 +21,7 @@ help: ## list the commands
 serve: $(VENV)/.server ## serve the bundled model on 127.0.0.1:50051
 	@exec $(BIN)/python -m service --model-repository model_repository
 
-test: $(VENV)/.test ## run all tests, on two cores at a time; ARGS are given to pytest
+test: $(VENV)/.test ## run all tests but those of e2e, on two cores at a time; ARGS are given to pytest
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 e2e: $(VENV)/.test ## run docker-compose.yml and test it from outside, where Docker runs; ARGS are given to pytest

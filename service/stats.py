@@ -4,7 +4,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-STEP_SECONDS = (0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25)
+STEP_SECONDS = (
+    *(0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25),
+    *(0.5, 1.0, 2.5, 5.0, 10.0),  # a cancel that waits for several slow steps must not be taken for one of them
+)
 BATCH_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 PHASES = "phase_seconds"
 

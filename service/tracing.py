@@ -58,7 +58,7 @@ class Spans(Tracing):
             from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
         except ImportError as error:
-            how = "pip install -r requirements/tracing.txt, or leave it out"
+            how = "pip install -r requirements/tracing.txt, build the image with TRACING=1, or leave it out"
             raise StartupError(
                 f"--otlp-endpoint {endpoint}: OpenTelemetry is not installed ({error}); {how}"
             ) from error

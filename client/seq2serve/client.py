@@ -149,10 +149,11 @@ class Client:
         timeout: float | None = None,
         **options: Unpack[TranslateOptions],
     ) -> Generator[BulkResult, None, None]:
-        """Translate any number of texts, even without end, and yield the results as they are done.
+        """Translate any number of texts, and yield the results as they are done.
 
         Results come in any order and name their text by position. Closing the generator, or leaving
-        the loop over it, tells the server to stop.
+        the loop over it, tells the server to stop. A server lets it go on for an hour or more
+        (`max_connection_age_grace`), then it ends by `Unavailable`.
 
         Args:
             texts: The texts, or pairs of a request id and a text. They are read in another thread,

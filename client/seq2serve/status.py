@@ -15,6 +15,7 @@ from seq2serve.v1 import translation_pb2
 
 REASON_TRAILER = "seq2serve-reason"
 REQUEST_ID_TRAILER = "seq2serve-request-id"
+_AGED = "max connection age"  # says gRPC where a server has closed a connection with the calls that were left on it
 
 
 def _descendants(kind: type[errors.Seq2ServeError]) -> Iterator[type[errors.Seq2ServeError]]:
@@ -41,6 +42,9 @@ def error_from(failure: grpc.RpcError, address: str) -> errors.Seq2ServeError:
     trailers = dict(iter(pairs))
     reason = _text(trailers.get(REASON_TRAILER, ""))
     request_id = _text(trailers.get(REQUEST_ID_TRAILER, ""))
+    if not reason and code is grpc.StatusCode.UNAVAILABLE and message == _AGED:
+        ended = f"{address} has closed the connection, whose calls had gone on for too long ({message})"
+        return errors.Unavailable(f"{ended}: send what is not answered in a new call")
     if not reason and code is grpc.StatusCode.UNAVAILABLE:
         return errors.ServerUnreachable(f"no server answers at {address}: {message}")
     known = details.details_from(cast("bytes", trailers.get(details.TRAILER, b"")))

@@ -1,5 +1,6 @@
 """Ask a Prometheus what a dashboard's panels would ask it."""
 
+import http.client
 import json
 import re
 import time
@@ -71,5 +72,5 @@ class Prometheus:
                 return json.load(reply)["data"]
         except urllib.error.HTTPError as error:
             raise QueryFailed(f"{parameters.get('query', path)}: {error.read().decode(errors='replace')}") from error
-        except OSError as error:
-            raise QueryFailed(f"{self.url} does not answer: {error}") from error
+        except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+            raise QueryFailed(f"{self.url} does not answer as Prometheus does: {error}") from error

@@ -42,9 +42,11 @@ const stub = new TranslationService(address, grpc.credentials.createInsecure());
 try {
   for (const line of await translate(stub, texts)) console.log(line);
 } catch (error) {
+  // Where no server answered, or a proxy did, there is neither a reason nor an id.
   const [reason] = error.metadata?.get("seq2serve-reason") ?? [];
   const [id] = error.metadata?.get("seq2serve-request-id") ?? [];
-  console.error(`${grpc.status[error.code]} ${reason}: ${error.details} (request ${id})`);
+  const kind = [grpc.status[error.code], reason].filter(Boolean).join(" ");
+  console.error(`${kind}: ${error.details}${id ? ` (request ${id})` : ""}`);
   process.exitCode = 1;
 }
 stub.close();

@@ -50,7 +50,7 @@ class Desk:
             self._requests.remove(request)
             self._send([Refused(number, error)])
             return
-        if request.streams:
+        if request.streams:  # of which a piece may have come already: it says the same, and more
             self._send([Accepted(number)])
 
     def _cancel(self, core: Core, message: Cancelled) -> None:

@@ -13,9 +13,15 @@ TEXTS = ["Good morning.", "Where is my café?"]
 
 
 @pytest.fixture(scope="module")
-def node(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
-    """Install the example; returns what runs it on texts."""
-    return partial(install(tmp_path_factory.mktemp("node")), server.address)
+def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """Install the example; returns what runs it with an address and texts."""
+    return install(tmp_path_factory.mktemp("node"))
+
+
+@pytest.fixture
+def node(example: Callable[..., Run], server: ServerProcess) -> Callable[..., Run]:
+    """Return what runs the example on texts."""
+    return partial(example, server.address)
 
 
 def test_one_text(node: Callable[..., Run], client: Client) -> None:
@@ -40,3 +46,11 @@ def test_error(node: Callable[..., Run]) -> None:
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.startswith("INVALID_ARGUMENT empty_source: text: holds nothing to translate (request ")
     assert len(run.stderr.rpartition("(request ")[2].removesuffix(")\n")) == 32
+
+
+def test_nobody_answers(example: Callable[..., Run]) -> None:
+    """gRPC's own error has no reason and no id, so none is printed."""
+    run = example("127.0.0.1:1", TEXTS[0])
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith("UNAVAILABLE: ")
+    assert "undefined" not in run.stderr

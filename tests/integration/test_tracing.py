@@ -175,4 +175,5 @@ def test_opentelemetry_is_asked_for_and_missing(tmp_path: Path) -> None:
     )
     assert run.returncode == 1
     assert "requirements/tracing.txt" in run.stderr
+    assert "TRACING=1" in run.stderr
     assert "Traceback" not in run.stderr

@@ -1,5 +1,6 @@
 """The promises the repository makes about itself: sizes, locks, what is published and what serving installs."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -152,3 +153,14 @@ def test_one_onnxruntime(name: str, platform: str) -> None:
     ]
 
     assert chosen == ["onnxruntime-gpu" if platform == "Linux on x86-64" else "onnxruntime"]
+
+
+def test_the_bundled_models_are_exported_again_as_they_are() -> None:
+    """The command of CONTRIBUTING.md names all of them, and their precisions."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named, precisions = re.findall(r"^for name in (.*); do\n.*--precision ([^\\]*)\\$", text, re.MULTILINE)[0]
+    bundles = sorted(ROOT.glob("model_repository/*/1/manifest.json"))
+    assert named.split() == [file.parts[-3] for file in bundles]
+    for file in bundles:
+        graphs = json.loads(file.read_text(encoding="utf-8"))["graphs"]
+        assert precisions.split() == list(dict.fromkeys(graph["precision"] for graph in graphs)), file

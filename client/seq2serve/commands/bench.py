@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from seq2serve.commands import connection, exits, figures, flags
 from seq2serve.commands.lines import read_lines
+from seq2serve.commands.number import at_least
 from seq2serve.commands.options import OUTPUT
 from seq2serve.load import (
     TRANSLATE,
@@ -50,11 +51,11 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("-f", "--file", type=Path, help="a source, or source, tab, target, per line (default: our own)")
     load = parser.add_mutually_exclusive_group()
     load.add_argument(
-        "--in-flight", type=_whole(1), nargs="+", metavar="N", help="requests in flight (default: 64)", default=[64]
+        "--in-flight", type=at_least(1), nargs="+", metavar="N", help="requests in flight (default: 64)", default=[64]
     )
     load.add_argument("--rate", type=_rate, nargs="+", metavar="R", help="requests per second")
     extent = parser.add_mutually_exclusive_group()
-    extent.add_argument("--requests", type=_whole(1), metavar="N", help="requests of a run, instead of --seconds")
+    extent.add_argument("--requests", type=at_least(1), metavar="N", help="requests of a run, instead of --seconds")
     extent.add_argument(
         "--seconds", type=connection.seconds, metavar="S", default=10.0, help="length of a run (default: %(default)g)"
     )
@@ -65,7 +66,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
         ("--order-seed", 0, 0, "the same seed makes the same order and arrivals"),
     ):
         parser.add_argument(
-            name, type=_whole(least), default=default, metavar="N", help=f"{meaning} (default: %(default)s)"
+            name, type=at_least(least), default=default, metavar="N", help=f"{meaning} (default: %(default)s)"
         )
     parser.add_argument("--slo", type=connection.seconds, metavar="SECONDS", help="the latency that is good enough")
     parser.add_argument("--json", action="store_true", help="one JSON object per load, with the figures of each run")
@@ -147,16 +148,6 @@ def _texts(args: argparse.Namespace) -> Sequence[str]:
     if not texts:
         raise ValueError(f"{args.file} has no text: give a source, or source, tab, target, per line")
     return texts
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
-        return value
-
-    return whole_number
 
 
 def _rate(text: str) -> float:

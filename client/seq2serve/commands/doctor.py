@@ -9,6 +9,7 @@ import grpc
 
 from seq2serve.channel import open_channel
 from seq2serve.commands import connection, exits
+from seq2serve.commands.number import at_least
 from seq2serve.doctor.finding import Finding, Level, report
 from seq2serve.doctor.prometheus import check_prometheus
 from seq2serve.doctor.server import check_health, check_models, check_reached
@@ -25,9 +26,13 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
         description="Look at a server, or at many behind one address, as a client does: connection, health, models, "
         "spread over replicas and, with --prometheus, whether all of them are scraped and which alerts fire.",
     )
-    parser.add_argument("--replicas", type=int, metavar="N", help="how many servers must answer at the address")
+    parser.add_argument("--replicas", type=at_least(1), metavar="N", help="how many servers must answer at the address")
     parser.add_argument(
-        "--calls", type=int, default=_CALLS, metavar="N", help="how many calls to see spread (default: %(default)s)"
+        "--calls",
+        type=at_least(1),
+        default=_CALLS,
+        metavar="N",
+        help="how many calls to see spread (default: %(default)s)",
     )
     parser.add_argument("--prometheus", metavar="URL", help="ask this Prometheus, too, such as http://127.0.0.1:9090")
     connection.add_flags(parser)

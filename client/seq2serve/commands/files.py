@@ -9,13 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from seq2serve.commands.number import at_least
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add --file, --output, --json, --in-flight and --quiet."""
     parser.add_argument("-f", "--file", type=Path, help="read the lines of this file")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to this file")
     parser.add_argument("--json", action="store_true", help="one JSON object per line, with all that the server says")
-    parser.add_argument("--in-flight", type=_count, default=64, metavar="N", help="lines sent at once (default: 64)")
+    parser.add_argument(
+        "--in-flight", type=at_least(1), default=64, metavar="N", help="lines sent at once (default: 64)"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
 
@@ -60,10 +64,3 @@ def line_count(file: Path | None) -> int | None:
         return None
     with file.open("rb") as source:
         return sum(block.count(b"\n") for block in iter(partial(source.read, 1 << 20), b""))
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ def check_prometheus(url: str, replicas: int | None, timeout: float) -> Iterator
     try:
         targets = _get(url, "targets?state=active", timeout)["activeTargets"]
         groups = _get(url, "rules", timeout)["groups"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         found = f"{url} does not answer as Prometheus does: {error}"
         yield Finding(Level.FAULT, "prometheus", found, "name its address, such as http://127.0.0.1:9090")
         return

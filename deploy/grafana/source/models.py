@@ -69,7 +69,8 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Length ratio",
                     "Target pieces for each source piece, mean.",
-                    "lower: sentences are cut. higher: loops. Both also come with other texts; see LengthsDrift.",
+                    "lower: sentences are cut. higher: loops, also where nobody asks for repetition_guard. Both also come with other "
+                    "texts; see LengthsDrift.",
                     ((mean("seq2serve_output_length_ratio", MODEL, BY), LEGEND),),
                 ),
                 Panel(
@@ -85,7 +86,8 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Loops",
-                    "Share of translations that repeated themselves and were cut.",
+                    "Share of all translations that looped and were cut; only those of requests that ask for repetition_guard "
+                    "are.",
                     "see TranslationsLoop.",
                     ((share(LOOPED, total(FINISHED, MODEL, BY)), LEGEND),),
                     unit="percentunit",

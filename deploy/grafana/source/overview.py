@@ -15,8 +15,9 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Replicas up",
                     "Servers that answer Prometheus.",
-                    "docker compose ps shows which one is not healthy; its log says why. See the alert TargetDown.",
-                    (('sum(up{job="server"})', ""),),
+                    "docker compose ps -a shows which one is not healthy, or gone; its log says why. See ReplicaIsMissing and "
+                    "TargetDown.",
+                    (('sum(up{job="server"}) or vector(0)', ""),),
                     kind="stat",
                     width=4,
                     height=4,
@@ -65,13 +66,14 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Slots in use",
                     "Share of all slots that decode something, over five minutes.",
-                    "above 95 % whoever comes next waits: add replicas.",
+                    "from 80 % on wide beams may not fit into what is free, and at 100 % nobody does: see Queue (Engine) and "
+                    "SlotsAreFull.",
                     (("avg(instance:seq2serve_slots:busy5m)", ""),),
                     unit="percentunit",
                     kind="stat",
                     width=4,
                     height=4,
-                    red=0.95,
+                    red=0.8,
                 ),
             ),
         ),

@@ -55,7 +55,7 @@ DASHBOARD = Dashboard(
                     ((f"avg by (instance) (instance:seq2serve_slots:busy5m{{{HERE}}})", "{{instance}}"),),
                     unit="percentunit",
                     most=1,
-                    red=0.95,
+                    red=0.8,
                 ),
                 Panel(
                     "Load by replica",

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -209,8 +209,21 @@ MODEL = model_pb2.Model(
 
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
+    with serving() as fake:
+        yield fake
+
+
+@pytest.fixture
+def aging_server() -> Iterator[FakeServer]:
+    """A server that closes connections, and the calls on them, after some tenths of a second."""
+    with serving(("grpc.max_connection_age_ms", 100), ("grpc.max_connection_age_grace_ms", 100)) as fake:
+        yield fake
+
+
+@contextmanager
+def serving(*options: tuple[str, int]) -> Iterator[FakeServer]:
     fake = FakeServer()
-    real = grpc.server(ThreadPoolExecutor(32), options=[("grpc.so_reuseport", 0)])
+    real = grpc.server(ThreadPoolExecutor(32), options=[("grpc.so_reuseport", 0), *options])
     translation_pb2_grpc.add_TranslationServiceServicer_to_server(fake, real)
     model_pb2_grpc.add_ModelServiceServicer_to_server(fake, real)
     fake.address = f"127.0.0.1:{real.add_insecure_port('127.0.0.1:0')}"

@@ -1,3 +1,5 @@
+import collections
+
 import grpc
 import pytest
 from google.protobuf import any_pb2, duration_pb2
@@ -87,6 +89,16 @@ def test_unreachable_names_the_address(dead_address: str) -> None:
     ):
         client.translate("a")
     assert isinstance(caught.value, errors.Unavailable)
+
+
+def test_a_bulk_that_outlives_its_connection_is_told_so(aging_server) -> None:
+    """It had answers, so nobody says that no server answers."""
+    texts = iter(lambda: "a", "")  # without end
+    with Client(aging_server.address) as client, pytest.raises(errors.Unavailable, match="has closed") as caught:
+        collections.deque(client.translate_bulk(texts, in_flight=1), maxlen=0)
+    assert type(caught.value) is errors.Unavailable
+    assert aging_server.address in str(caught.value)
+    assert aging_server.bulk_requests
 
 
 def with_details(serialized: bytes):

@@ -42,6 +42,14 @@ def test_what_is_set_is_a_setting() -> None:
     assert environment().keys() <= known
 
 
+def test_an_image_can_have_what_traces_need() -> None:
+    """The refusal of --otlp-endpoint names the argument; nothing can be installed in a container."""
+    assert SERVER["build"]["args"] == {"TRACING": "${TRACING:-}"}
+    built = DOCKERFILE.split("\nFROM ")[1]
+    assert re.search(r'^ARG TRACING=\n.*^RUN test -z "\$\{TRACING\}" \|\|.*-r tracing.txt$', built, re.M | re.S)
+    assert "TRACING=1" in (ROOT / "service" / "tracing.py").read_text(encoding="utf-8")
+
+
 def test_ports_are_where_others_look_for_them() -> None:
     """Image, health check, balancer and Prometheus speak of the same ports."""
     grpc, http, agent = (environment()[f"SEQ2SERVE_{name}_ADDRESS"] for name in ("GRPC", "HTTP", "AGENT"))
@@ -98,6 +106,7 @@ def test_compose_reads_the_files(tmp_path: Path, gpus: int) -> None:
     for server in servers:
         assert len(server["deploy"]["resources"]["reservations"]["devices"]) == 1
         assert server["environment"].keys() == SERVER["environment"].keys() | {"SEQ2SERVE_DEVICE"}
+        assert server["build"]["args"] == {"LOCK": "cuda", "TRACING": ""}
         assert server["read_only"] is True
 
 

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -34,6 +34,7 @@ class NotedCore:
     """Note what is handed over, and refuse what is told to."""
 
     full: bool = False
+    taken: Callable[[Request], None] | None = None  # is called with who is taken, as by an engine that begins at once
     submitted: list[Request] = field(default_factory=list)
     cancelled: list[Request] = field(default_factory=list)
 
@@ -42,6 +43,8 @@ class NotedCore:
         if self.full:
             raise QueueFull("3 requests are waiting, the limit is 3: try again later", retry_after=0.5)
         self.submitted.append(request)
+        if self.taken is not None:
+            self.taken(request)
 
     def cancel(self, request: Request) -> None:
         """Take note."""
@@ -120,12 +123,24 @@ def test_an_end_is_told_once(served: Served) -> None:
 
 
 def test_streams_hear_that_they_are_in_line_and_of_every_piece(served: Served) -> None:
-    """In this order, so that whoever has been accepted is told so first."""
+    """Pieces come in their order; of an engine's thread that is quick the first may come before `Accepted`."""
     request = served.submit(6, streams=True)
     for ids in ((8,), (8, 9)):
         request.certain = Certain(ids, ())
         served.desk.emit([request])
     assert [served.hear() for _ in range(2)] == [Progressed(6, (8,), ()), Progressed(6, (8, 9), ())]
+
+
+def test_a_piece_may_be_quicker_than_the_news_of_being_accepted(served: Served) -> None:
+    """Neither is lost: the engine knows a request before the desk has said so."""
+
+    def begin(request: Request) -> None:
+        request.certain = Certain((8,), ())
+        served.desk.emit([request])
+
+    served.core.taken = begin
+    served.send(Submitted.of(6, make_request(streams=True)))
+    assert [served.hear() for _ in range(2)] == [Progressed(6, (8,), ()), Accepted(6)]
 
 
 def test_a_refusal_is_news(served: Served) -> None:

@@ -113,7 +113,7 @@ def test_it_says_what_a_core_here_says(bundle: Bundle) -> None:
             numpy.testing.assert_equal(one.alignment, other.alignment)
 
 
-def test_streams_are_accepted_before_they_say_anything(bundle: Bundle) -> None:
+def test_streams_are_on_their_way_until_there_is_news_of_them(bundle: Bundle) -> None:
     """The pieces that are certain grow until the end."""
 
     async def ask() -> None:
