@@ -60,8 +60,8 @@ def _state(module: nn.Module, name: str) -> dict[str, Tensor]:
     return {f"{name}.{key}": tensor.detach().clone() for key, tensor in module.state_dict().items()}
 
 
-def _opennmt(path: Path, pieces: list[str], **changes: Any) -> dict[str, Any]:
-    """Write a checkpoint as OpenNMT-py 3.5 does."""
+def _opennmt(path: Path, pieces: list[str], source: list[str] | None = None, **changes: Any) -> dict[str, Any]:
+    """Write a checkpoint as OpenNMT-py 3.5 does, with `source` pieces unless they are the target's."""
     kind = changes.get("rnn_type", "LSTM")
     rnn, cell = (nn.LSTM, nn.LSTMCell) if kind == "LSTM" else (nn.GRU, nn.GRUCell)
     options = {
@@ -70,7 +70,7 @@ def _opennmt(path: Path, pieces: list[str], **changes: Any) -> dict[str, Any]:
         "generator_function": "softmax", "copy_attn": False, "coverage_attn": False, "context_gate": None, **changes,
     }  # fmt: skip
     special = ["<unk>", "<blank>", "<s>", "</s>"]
-    sides = {"src": [*special, *pieces[::-1]], "tgt": [*special, *pieces]}
+    sides = {"src": [*special, *(source or pieces[::-1])], "tgt": [*special, *pieces]}
     lut = "embeddings.make_embedding.emb_luts.0.weight"
     state = {f"{side}.{lut}": _random(len(sides[key]), E) for side, key in (("encoder", "src"), ("decoder", "tgt"))}
     state |= _state(_filled(rnn(E, H // 2, bidirectional=True)), "encoder.rnn")
@@ -86,7 +86,12 @@ def _opennmt(path: Path, pieces: list[str], **changes: Any) -> dict[str, Any]:
 
 
 def _joeynmt(
-    path: Path, pieces: list[str], source: dict[str, Any] | None = None, tied: bool = False, **changes: Any
+    path: Path,
+    pieces: list[str],
+    source: dict[str, Any] | None = None,
+    tied: bool = False,
+    data: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> dict[str, Tensor]:
     """Write a checkpoint, the configuration and vocabularies as JoeyNMT 2.3 does; `changes` are the decoder's."""
     encoder = {"type": "recurrent", "rnn_type": "gru", "hidden_size": 5, "bidirectional": True, "num_layers": 1}
@@ -108,7 +113,7 @@ def _joeynmt(
     torch.save({"model_state": state, "steps": 7}, path)
     text = {"level": "bpe", "tokenizer_type": "sentencepiece"}
     configuration = {
-        "data": {"src": {**text, **(source or {})}, "trg": text},
+        "data": {"src": {**text, **(source or {})}, "trg": text, **(data or {})},
         "model": {"encoder": encoder, "decoder": decoder, "tied_embeddings": tied},
     }
     (path.parent / "config.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
@@ -298,6 +303,10 @@ def test_what_is_not_covered_is_named(vocabulary: Path, tmp_path: Path) -> None:
         ({"n_src_feats": 1}, "n_src_feats = 1"),
         ({"save_format": "safetensors"}, "save_format = 'safetensors'"),
         ({"_all_transform": {"sentencepiece", "prefix"}}, "transforms = 'prefix' is not covered"),
+        (
+            {"src_subword_model": "en.model", "tgt_subword_model": "de.model"},
+            "src_subword_model = 'en.model' and OpenNMT-py's tgt_subword_model = 'de.model' is not covered",
+        ),
     ):
         _opennmt(tmp_path / "model.pt", pieces, **changes)
         with pytest.raises(ImportRefused, match=why):
@@ -315,6 +324,16 @@ def test_what_is_not_covered_is_named(vocabulary: Path, tmp_path: Path) -> None:
         ),
     ):
         _joeynmt(tmp_path / "best.ckpt", pieces, source, **changes)
+        with pytest.raises(ImportRefused, match=why):
+            joeynmt.read(tmp_path / "best.ckpt")
+    text = {"level": "bpe", "tokenizer_type": "sentencepiece"}
+    cutters = {side: {**text, "tokenizer_cfg": {"model_file": f"{side}.model"}} for side in ("src", "trg")}
+    for data, why in (
+        ({"special_symbols": {"lang_tags": ["<en>", "<de>"]}}, r"special_symbols's lang_tags = \['<en>', '<de>'\]"),
+        ({"special_symbols": {"sep_token": "<sep>"}}, "special_symbols's sep_token = '<sep>' is not covered"),
+        (cutters, "src's tokenizer_cfg's model_file = 'src.model' and JoeyNMT's trg's .* is not covered"),
+    ):
+        _joeynmt(tmp_path / "best.ckpt", pieces, data=data)
         with pytest.raises(ImportRefused, match=why):
             joeynmt.read(tmp_path / "best.ckpt")
     names = _marian(tmp_path / "model.npz", pieces, skip=True)
@@ -335,10 +354,54 @@ def test_what_is_never_said_is_told_apart_as_finely_as_parity_asks(vocabulary: P
     assert (2 * numpy.spacing(abs(least)) < 1e-4).all()
 
 
-def test_another_models_vocabulary_is_refused(vocabulary: Path, tmp_path: Path) -> None:
-    _opennmt(tmp_path / "model.pt", [f"▁other{i}" for i in range(30)])
-    with pytest.raises(ImportRefused, match="3 of the model's 34 target pieces: is it another"):
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_another_models_vocabulary_is_refused(vocabulary: Path, tmp_path: Path, side: str) -> None:
+    """On either side: what is unknown as a source is translated as garbage, and what is as a target is never said."""
+    pieces, other = _pieces(vocabulary), [f"▁other{i}" for i in range(30)]
+    _opennmt(tmp_path / "model.pt", *((pieces, other) if side == "source" else (other, pieces)))
+    with pytest.raises(ImportRefused, match=f"3 of the model's 34 {side} pieces: is it another"):
         opennmt.read(tmp_path / "model.pt").build(vocabulary, tmp_path / "numbered.model")
+
+
+@pytest.mark.parametrize("change", [-2, 2])
+def test_a_piece_needs_a_row(vocabulary: Path, tmp_path: Path, change: int) -> None:
+    """A vocabulary with more or fewer pieces than the embedding has rows is another model's, on either side."""
+    pieces = _pieces(vocabulary)
+    rows, found = 2 + len(pieces), 2 + len(pieces) + change
+    names = _marian(tmp_path / "model.npz", pieces)
+    changed = (names.read_text(encoding="utf-8") + "▁more\n▁most\n").splitlines()[:found]
+    names.write_text("\n".join(changed) + "\n", encoding="utf-8")
+    with pytest.raises(ImportRefused, match=f"source embedding has {found} pieces, and its weights {rows} rows"):
+        marian.read(tmp_path / "model.npz", names)
+    for side, name in (("src", "source"), ("trg", "target")):
+        _joeynmt(tmp_path / "best.ckpt", pieces)
+        names = tmp_path / f"{side}_vocab.txt"
+        lines = (names.read_text(encoding="utf-8") + "▁more\n▁most\n").splitlines()[: found + 2]
+        names.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with pytest.raises(ImportRefused, match=f"{name} embedding has {found + 2} pieces.* {rows + 2} rows"):
+            joeynmt.read(tmp_path / "best.ckpt")
+
+
+def test_two_vocabularies_of_different_size_are_refused(vocabulary: Path, tmp_path: Path) -> None:
+    """Marian's models may have one for each language; an import takes one for both."""
+    pieces = _pieces(vocabulary)
+    path = tmp_path / "model.npz"
+    names = _marian(path, pieces, **{"tied-embeddings-all": False, "tied-embeddings": True})
+    with numpy.load(path) as file:
+        arrays = dict(file)
+    arrays["decoder_Wemb"] = arrays.pop("Wemb")
+    arrays["encoder_Wemb"] = arrays["decoder_Wemb"][:-5]
+    numpy.savez(path, **arrays)
+    with pytest.raises(ImportRefused, match="or has the model one for each language"):
+        marian.read(path, names)
+
+
+def test_a_vocabulary_without_an_end_is_refused(vocabulary: Path, tmp_path: Path) -> None:
+    """Without </s> a translation would have no end."""
+    names = _marian(tmp_path / "model.npz", _pieces(vocabulary))
+    names.write_text(names.read_text(encoding="utf-8").replace("</s>", "▁end"), encoding="utf-8")
+    with pytest.raises(ImportRefused, match="the source vocabulary has no piece </s>"):
+        marian.read(tmp_path / "model.npz", names)
 
 
 def test_gates_are_put_into_our_order() -> None:
