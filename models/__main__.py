@@ -78,7 +78,7 @@ def _device(arguments: argparse.Namespace) -> torch.device:
 def _train(arguments: argparse.Namespace) -> None:
     recipe = Recipe.read(arguments.recipe)
     device = _device(arguments)
-    processes = Processes(device.type)
+    processes = Processes(device)
     if processes.leads:
         tokenizer = start_run(recipe, arguments.data, arguments.run, arguments.resume)
     else:
