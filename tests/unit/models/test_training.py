@@ -16,7 +16,7 @@ from models.config import Recipe
 from models.data import DataError
 from models.evaluation import Scores, evaluate
 from models.tokenizer import VocabularyError
-from models.training import Trainer, start_run
+from models.training import Trainer, start_run, write_best
 from tests.unit.models.factories import lexicon_pairs, recipe, write_tsv
 
 pytestmark = pytest.mark.torch
@@ -353,8 +353,9 @@ def test_the_result_is_the_average_or_the_single_best(
 
 def test_finishing_a_run_without_checkpoints_is_refused(data: Path, tmp_path: Path) -> None:
     """A run with nothing to average says so instead of failing in a list."""
+    trainer = _start(recipe(), data, tmp_path / "run")
     with pytest.raises(RunError, match="no checkpoint"):
-        _start(recipe(), data, tmp_path / "run").finish()
+        write_best(trainer.run, 2, trainer.model, trainer.tokenizer, trainer.valid_text)
 
 
 def test_a_run_leaves_nothing_but_its_files(data: Path, tmp_path: Path) -> None:
