@@ -141,7 +141,8 @@ class Trainer:
             stack.enter_context(bar)
             writer = None
             if leads:
-                writer = stack.enter_context(SummaryWriter(str(self.run / "tensorboard"), purge_step=progress.update))
+                again = progress.update + 1  # from here on, what was written before is written again
+                writer = stack.enter_context(SummaryWriter(str(self.run / "tensorboard"), purge_step=again))
             for batch in self.batches():
                 loss = self.update(batch)
                 window_loss, window_tokens = window_loss + loss, window_tokens + batch.target_tokens

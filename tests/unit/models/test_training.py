@@ -371,20 +371,6 @@ def test_a_run_leaves_nothing_but_its_files(data: Path, tmp_path: Path) -> None:
     assert not list(run.rglob("*.part"))
 
 
-def test_tensorboard_gets_loss_scores_and_rate(data: Path, tmp_path: Path) -> None:
-    """TensorBoard files hold loss, BLEU, chrF and learning rate of every validation."""
-    from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
-
-    run = tmp_path / "run"
-    trainer = _start(recipe(), data, run)
-    trainer.train()
-    events = event_accumulator.EventAccumulator(str(run / "tensorboard")).Reload()
-    assert set(events.Tags()["scalars"]) == {"train/loss", "train/learning_rate", "valid/bleu", "valid/chrf"}
-    losses = events.Scalars("train/loss")
-    assert [event.step for event in losses] == [4, 8, 12]
-    assert [event.value for event in losses] == pytest.approx(trainer.progress.losses)
-
-
 def test_a_moved_run_can_be_resumed(data: Path, tmp_path: Path) -> None:
     """Nothing in a run depends on where its folder is."""
     _start(recipe(), data, tmp_path / "run").train()
