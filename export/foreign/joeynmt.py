@@ -31,6 +31,7 @@ DECODER: dict[str, tuple[Any, ...]] = {
     "init_hidden": ("bridge", "zero"),
     "activation": ("tanh",),
 }
+UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError)
 SPECIAL = {"<unk>": "unk_token", "<s>": "bos_token", "</s>": "eos_token"}
 
 
@@ -47,7 +48,7 @@ def read(path: Path) -> Foreign:
         encoder, decoder = options["encoder"], options["decoder"]
         source, target = (read_pieces(path.parent / f"{side}_vocab.txt") for side in ("src", "trg"))
         _require_text(data)
-    except (OSError, pickle.UnpicklingError, yaml.YAMLError, RuntimeError, KeyError, TypeError, EOFError) as error:
+    except (*UNREADABLE, pickle.UnpicklingError, yaml.YAMLError) as error:
         why = str(error).partition("\n")[0]
         raise ImportRefused(f"{path} is no checkpoint of JoeyNMT with config.yaml and vocabularies: {why}") from error
     require("JoeyNMT's encoder", encoder, ENCODER)

@@ -132,3 +132,10 @@ def test_a_vocabulary_without_an_end_is_refused(vocabulary: Path, tmp_path: Path
     names.write_text(names.read_text(encoding="utf-8").replace("</s>", "▁end"), encoding="utf-8")
     with pytest.raises(ImportRefused, match="the source vocabulary has no piece </s>"):
         marian.read(tmp_path / "model.npz", names)
+
+
+def test_a_vocabulary_that_is_no_text_is_refused(vocabulary: Path, tmp_path: Path) -> None:
+    write_joeynmt(tmp_path / "best.ckpt", pieces_of(vocabulary))
+    (tmp_path / "trg_vocab.txt").write_bytes(b"<unk>\n\xff\n")
+    with pytest.raises(ImportRefused, match=r"is no checkpoint of JoeyNMT .* can't decode byte 0xff"):
+        joeynmt.read(tmp_path / "best.ckpt")
