@@ -16,8 +16,9 @@ CPU = torch.device("cpu")
 class Processes:
     """Divide the rows of every batch, and add up what is learned of them.
 
-    The result is that of one process with the whole batch, however many there are: gradients are sums over rows, and
-    each process takes its optimizer step with the same sums. The first one, `leads`, writes and logs.
+    Without dropout the result is that of one process with the whole batch, however many there are: gradients are sums
+    over rows, and each process takes its optimizer step with the same sums. Each process draws the dropout of its own
+    rows: with it, another number of processes is like another seed. The first process, `leads`, writes and logs.
     """
 
     def __init__(self, device: torch.device = CPU) -> None:

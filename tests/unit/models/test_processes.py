@@ -86,7 +86,10 @@ def _losses(run: Path) -> list[list[float]]:
 def test_two_processes_learn_what_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Over gloo, with odd batches and one of a single row: the same losses, scores and weights as one process."""
+    """Over gloo, with odd batches and one of a single row: the same losses, scores and weights as one process.
+
+    There is no dropout, which each process draws for itself.
+    """
     write_tsv(tmp_path / "train.tsv", lexicon_pairs(41))
     write_tsv(tmp_path / "valid.tsv", lexicon_pairs(9, seed=3))
     content = recipe(training={"batch_tokens": 23, "max_updates": 16, "validate_every": 8})
