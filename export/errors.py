@@ -3,7 +3,7 @@
 ExportError
 ├── TargetError      the bundle cannot be put where it was asked to go
 ├── ConversionError  the model cannot be written as ONNX graphs
-├── GoldenError      the recipe's golden sentences are no proof of a correct load
+├── GoldenError      the golden sentences are no proof of a correct load
 ├── ParityError      the served model does not compute what PyTorch computes
 └── QualityError     fp16 or int8 translates worse
 """

@@ -71,7 +71,7 @@ def export(options: Options, origin: Origin | None = None) -> Path:
         log.info("no graph encoder_sequence: ONNX's recurrent operators know no layer norm")
     models = {p: REFERENCES[p](model) for p in REFERENCES if p in (FP32, *options.precisions)}
     served = {precision: one for precision, one in models.items() if precision in options.precisions}
-    golden = golden_translations(served, tokenizer, data.golden, options.limits)
+    golden = golden_translations(served, tokenizer, data.golden, options.limits, origin.other_golden)
     with unfinished(options.target, version) as folder:
         _copy(tokenizer.path, folder / VOCABULARY)
         _copy(options.attribution, folder / "ATTRIBUTION.md")

@@ -22,12 +22,16 @@ NEEDED = 3
 
 
 def golden_translations(
-    models: Mapping[str, Seq2Seq], tokenizer: Tokenizer, sentences: Sequence[str], limits: Limits
+    models: Mapping[str, Seq2Seq],
+    tokenizer: Tokenizer,
+    sentences: Sequence[str],
+    limits: Limits,
+    advice: str = "give others",
 ) -> list[Golden]:
     """Translate the sentences with a model in all its precisions and keep the first that are clear-cut in each.
 
     Raises:
-        GoldenError: too few are clear-cut; names each one left out and why.
+        GoldenError: too few are clear-cut; names each one left out and why, and gives the advice.
     """
     golden, refused = [], []
     for sentence in sentences:
@@ -53,8 +57,8 @@ def golden_translations(
     needed = min(NEEDED, len(sentences))
     if len(golden) < needed:
         raise GoldenError(
-            f"{len(golden)} golden sentences are clear-cut, {needed} are needed: give the recipe (data.golden) others, "
-            f"or train on. Left out: {'; '.join(refused)}"
+            f"{len(golden)} golden sentences are clear-cut, {needed} are needed: {advice}. "
+            f"Left out: {'; '.join(refused)}"
         )
     return golden
 

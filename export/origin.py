@@ -23,6 +23,7 @@ class Origin:
     model: Seq2Seq
     data: DataConfig
     scores: tuple[Score, ...]  # that were measured earlier
+    other_golden: str  # what to do where too few of data.golden are clear-cut
 
 
 def read_origin(folder: Path) -> Origin:
@@ -44,7 +45,7 @@ def _of_run(run: Path) -> Origin:
         Score(metric="BLEU", value=round(progress.bleu, 2), dataset=dataset),
         Score(metric="chrF", value=round(progress.chrf, 2), dataset=dataset),
     )
-    return Origin(tokenizer, model, recipe.data, scores)
+    return Origin(tokenizer, model, recipe.data, scores, "give the recipe (data.golden) others, or train on")
 
 
 def _of_bundle(folder: Path) -> Origin:
@@ -60,4 +61,5 @@ def _of_bundle(folder: Path) -> Origin:
             "golden": [golden.source for golden in manifest.golden],
         }
     )
-    return Origin(tokenizer, model, data, manifest.scores)
+    other = "they are this bundle's own: export it in fewer precisions, or its run with others"
+    return Origin(tokenizer, model, data, manifest.scores, other)

@@ -18,7 +18,7 @@ from models.figures import command as figures
 from models.processes import Processes
 from models.speed import measure
 from models.tokenizer import VocabularyError
-from models.training import Trainer, start_run
+from models.training import Trainer, start_run, write_best
 
 
 def main() -> int:
@@ -78,7 +78,7 @@ def _device(arguments: argparse.Namespace) -> torch.device:
 def _train(arguments: argparse.Namespace) -> None:
     recipe = Recipe.read(arguments.recipe)
     device = _device(arguments)
-    processes = Processes(device.type)
+    processes = Processes(device)
     if processes.leads:
         tokenizer = start_run(recipe, arguments.data, arguments.run, arguments.resume)
     else:
@@ -111,7 +111,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 def _average(arguments: argparse.Namespace) -> None:
     recipe, tokenizer = checkpoint.read_run(arguments.run)
-    Trainer(recipe, tokenizer, arguments.data, arguments.run, _device(arguments)).finish()
+    model = checkpoint.build_model(recipe, tokenizer).to(_device(arguments))
+    pairs = read_pairs(arguments.data, recipe.data.valid, recipe.data)
+    write_best(arguments.run, recipe.training.average, model, tokenizer, pairs)
 
 
 if __name__ == "__main__":

@@ -171,7 +171,8 @@ def load_best(run: Path, device: torch.device) -> tuple[Recipe, Tokenizer, Seq2S
     """
     recipe, tokenizer = read_run(run)
     if not (run / "best").exists():
-        raise RunError(f"{run} has no best model yet: let the training end, or run `python -m models average {run}`")
+        command = f"python -m models average {run} --data DATA"
+        raise RunError(f"{run} has no best model yet: let the training end, or run `{command}`")
     model = build_model(recipe, tokenizer)
     progress = read_checkpoint(run / "best", model)
     return recipe, tokenizer, model.to(device).eval(), progress

@@ -10,21 +10,27 @@ import torch.distributed.nn  # now: functions imported while there is a group ke
 from torch import Tensor, nn
 
 Item = TypeVar("Item")
+CPU = torch.device("cpu")
 
 
 class Processes:
     """Divide the rows of every batch, and add up what is learned of them.
 
-    The result is that of one process with the whole batch, however many there are: gradients are sums over rows, and
-    each process takes its optimizer step with the same sums. The first one, `leads`, writes and logs.
+    Without dropout the result is that of one process with the whole batch, however many there are: gradients are sums
+    over rows, and each process takes its optimizer step with the same sums. Each process draws the dropout of its own
+    rows: with it, another number of processes is like another seed. The first process, `leads`, writes and logs.
     """
 
-    def __init__(self, device: str = "cpu") -> None:
-        """Join the group that the environment describes, if there is one."""
+    def __init__(self, device: torch.device = CPU) -> None:
+        """Join the group that the environment describes, if there is one; `device` is this process's own."""
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
         if self.count > 1 and not distributed.is_initialized():
-            distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+            if device.type == "cuda":
+                torch.cuda.set_device(device)  # where objects are gathered; without it, the first GPU for all
+                distributed.init_process_group("nccl", device_id=device)
+            else:
+                distributed.init_process_group("gloo")
 
     @property
     def leads(self) -> bool:

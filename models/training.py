@@ -4,7 +4,7 @@ import contextlib
 import logging
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from models.config import Recipe, TrainingConfig
 from models.data import Batch, Corpus, collate, read_pairs
 from models.evaluation import Scores, evaluate, score
 from models.processes import Processes
+from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer, train_tokenizer
 
 log = logging.getLogger("models.training")
@@ -140,7 +141,8 @@ class Trainer:
             stack.enter_context(bar)
             writer = None
             if leads:
-                writer = stack.enter_context(SummaryWriter(str(self.run / "tensorboard"), purge_step=progress.update))
+                again = progress.update + 1  # from here on, what was written before is written again
+                writer = stack.enter_context(SummaryWriter(str(self.run / "tensorboard"), purge_step=again))
             for batch in self.batches():
                 loss = self.update(batch)
                 window_loss, window_tokens = window_loss + loss, window_tokens + batch.target_tokens
@@ -168,7 +170,7 @@ class Trainer:
                     log.info("no better BLEU for %d validations: stopping", progress.stale)
                     break
         if leads:
-            self.finish()
+            write_best(self.run, config.average, self.model, self.tokenizer, self.valid_text)
 
     def batches(self) -> Iterator[Batch]:
         """Yield this process's shares of batches, from the run's place in the data to its last update."""
@@ -226,25 +228,30 @@ class Trainer:
         )
         return scores
 
-    def finish(self) -> None:
-        """Write RUN/best: the average of the best checkpoints, or the single best where that scores higher.
 
-        Both are scored on all of the validation text: the sentences of a validation are too few to tell them apart.
-        """
-        folders = checkpoint.best_checkpoints(self.run, self.config.average)
-        if not folders:
-            raise RunError(f"{self.run} has no checkpoint to average")
-        progress = checkpoint.read_checkpoint(folders[0], self.model)
-        single = {name: parameter.detach().clone() for name, parameter in self.model.named_parameters()}
-        alone = evaluate(self.model, self.tokenizer, self.valid_text)
-        checkpoint.fill(self.model, checkpoint.average(folders))
-        scores = evaluate(self.model, self.tokenizer, self.valid_text)
-        log.info("average of %d checkpoints: valid BLEU %.2f, best single %.2f", len(folders), scores.bleu, alone.bleu)
-        if scores.bleu < alone.bleu:
-            checkpoint.fill(self.model, single)
-            scores = alone
-        progress.bleu, progress.chrf = scores.bleu, scores.chrf
-        checkpoint.write_checkpoint(self.run / "best", self.model, progress, None)
+def write_best(run: Path, count: int, model: Seq2Seq, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]) -> None:
+    """Write RUN/best: the average of the best `count` checkpoints, or the single best where that scores higher.
+
+    Both are scored on all of the validation text, `pairs`: the sentences of a validation are too few to tell them
+    apart.
+
+    Raises:
+        RunError: there is no checkpoint, or one is not of this model.
+    """
+    folders = checkpoint.best_checkpoints(run, count)
+    if not folders:
+        raise RunError(f"{run} has no checkpoint to average")
+    progress = checkpoint.read_checkpoint(folders[0], model)
+    single = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    alone = evaluate(model, tokenizer, pairs)
+    checkpoint.fill(model, checkpoint.average(folders))
+    scores = evaluate(model, tokenizer, pairs)
+    log.info("average of %d checkpoints: valid BLEU %.2f, best single %.2f", len(folders), scores.bleu, alone.bleu)
+    if scores.bleu < alone.bleu:
+        checkpoint.fill(model, single)
+        scores = alone
+    progress.bleu, progress.chrf = scores.bleu, scores.chrf
+    checkpoint.write_checkpoint(run / "best", model, progress, None)
 
 
 def _of(rank: int) -> str:

@@ -138,6 +138,7 @@ def _advance(model: Seq2Seq, memory: Memory, paths: Sequence[Path], options: Sea
     previous = torch.tensor([[path.pieces[-1] if path.pieces else BOS_ID for path in paths]])
     state = tuple(torch.cat(tensors, dim=1) for tensors in zip(*(path.state for path in paths), strict=True))
     logits, state, attention = model.step(previous, state, memory)
+    assert attention is not None, "a model with a fixed context has no alignment to compare"
     raw = torch.log_softmax(logits, dim=-1)[0].double().numpy()
     return [
         Step(

@@ -4,6 +4,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from export.errors import ExportError
 from export.exporter import Options, export
 from export.foreign import joeynmt, marian, opennmt
 from export.foreign.foreign import Foreign
@@ -20,21 +23,11 @@ def run(arguments: list[str]) -> Path:
         ExportError: the checkpoint or the vocabulary is refused, or the export is.
     """
     given = _parser().parse_args(arguments)
+    data = _data(given)
     foreign = read(given.program, given.file, given.pieces or given.vocabulary)
-    golden = given.golden.read_text(encoding="utf-8").split("\n")
     with tempfile.TemporaryDirectory() as folder:
         tokenizer, model = foreign.build(given.vocabulary, Path(folder) / "vocabulary.model")
-        data = DataConfig.model_validate(
-            {
-                "source_language": given.languages[0],
-                "target_language": given.languages[1],
-                "train": [f"imported from {given.program}"],
-                "valid": ["none"],
-                "licence": given.licence,
-                "golden": [line.strip() for line in golden if line.strip()],
-            }
-        )
-        half, origin = given.weights == "fp16", Origin(tokenizer, model, data, ())
+        half, origin = given.weights == "fp16", Origin(tokenizer, model, data, (), "give others with --golden")
         options = Options(given.file, given.target, half=half, precisions=tuple(given.precision))
         return export(options, origin)
 
@@ -44,6 +37,40 @@ def read(program: str, file: Path, pieces: Path) -> Foreign:
     if program == "marian":
         return marian.read(file, pieces)
     return opennmt.read(file) if program == "opennmt" else joeynmt.read(file)
+
+
+def _data(given: argparse.Namespace) -> DataConfig:
+    """Say what a recipe would of the texts.
+
+    Raises:
+        ExportError: a flag's value is none that fits; names the flag.
+    """
+    try:
+        return DataConfig.model_validate(
+            {
+                "source_language": given.languages[0],
+                "target_language": given.languages[1],
+                "train": [f"imported from {given.program}"],
+                "valid": ["none"],
+                "licence": given.licence,
+                "golden": _sentences(given.golden),
+            }
+        )
+    except ValidationError as error:
+        raise ExportError(f"--languages {' '.join(given.languages)}: must be codes such as en de (BCP-47)") from error
+
+
+def _sentences(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise ExportError(f"--golden {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ExportError(f"--golden {path}: not UTF-8 ({error.reason} at byte {error.start})") from error
+    found = [line.strip() for line in lines if line.strip()]
+    if not found:
+        raise ExportError(f"--golden {path}: holds no sentence, give source sentences, one a line")
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

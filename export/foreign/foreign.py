@@ -38,20 +38,49 @@ class Foreign:
     special: Mapping[str, str]  # our <unk>, <s> and </s> by its names; without <s> the first input is zeros
     restricted: bool = False  # text is only cut into pieces of the source
 
+    def __post_init__(self) -> None:
+        """Refuse vocabularies that are not those of the weights.
+
+        Raises:
+            ImportRefused: there are not as many pieces as rows, or a special piece is missing.
+        """
+        needed = {"<unk>", "</s>"} if self.config.source_end else {"<unk>"}
+        sides = {"source": (self.source, needed), "target": (self.target, self.special.keys())}
+        tables = {
+            "source embedding": (self.source, self.source_embedding),
+            "target embedding": (self.target, self.target_embedding),
+            "output layer": (self.target, self.output),
+            "output bias": (self.target, self.output_bias),
+        }
+        for name, (numbers, table) in tables.items():
+            pieces = 1 + max(numbers.values(), default=-1)
+            if pieces != len(table):
+                raise ImportRefused(
+                    f"the vocabulary of the {name} has {pieces} pieces, and its weights {len(table)} rows: "
+                    "is it another model's, or has the model one for each language?"
+                )
+        for side, (numbers, names) in sides.items():
+            missing = sorted(self.special[name] for name in names if self.special[name] not in numbers)
+            if missing:
+                raise ImportRefused(
+                    f"the {side} vocabulary has no piece {' or '.join(missing)}: is it another model's?"
+                )
+
     def build(self, vocabulary: Path, numbered: Path) -> tuple[Tokenizer, Seq2Seq]:
         """Make the model over a SentencePiece vocabulary, whose numbering is ours when it is written to `numbered`.
 
         A piece that one side does not have is unknown there, and never said.
 
         Raises:
-            ImportRefused: the weights do not fit the architecture, or the vocabulary has hardly a piece of the model's.
+            ImportRefused: the weights do not fit the architecture, or the vocabulary has hardly a piece of a side's.
         """
         pieces = joint(vocabulary, numbered, self.source if self.restricted else None)
-        shared = sum(piece in self.target for piece in pieces)
-        if 2 * shared < len(self.target):
-            raise ImportRefused(
-                f"{vocabulary} has {shared} of the model's {len(self.target)} target pieces: is it another's?"
-            )
+        for side, numbers in (("source", self.source), ("target", self.target)):
+            shared = sum(piece in numbers for piece in pieces)
+            if 2 * shared < len(numbers):
+                raise ImportRefused(
+                    f"{vocabulary} has {shared} of the model's {len(numbers)} {side} pieces: is it another's?"
+                )
         tokenizer = Tokenizer(numbered)
         model = Seq2Seq(self.config, len(pieces), PAD_ID).eval()
         size = self.config.embedding_size**0.5  # by which ours multiplies
@@ -149,3 +178,15 @@ def require(program: str, options: Mapping[str, Any], covered: Mapping[str, tupl
         if value not in values:
             expected = " or ".join(map(repr, values))
             raise ImportRefused(f"{program}'s {name} = {value!r} is not covered, only {expected}")
+
+
+def require_one_cutter(models: Mapping[str, str | None]) -> None:
+    """Refuse a SentencePiece model for each language, by the names of the options that give them.
+
+    Raises:
+        ImportRefused: the options name two.
+    """
+    given = {name: model for name, model in models.items() if model}
+    if len(set(given.values())) > 1:
+        named = " and ".join(f"{name} = {model!r}" for name, model in given.items())
+        raise ImportRefused(f"{named} is not covered, only one SentencePiece model for both languages")

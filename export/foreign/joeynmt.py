@@ -12,6 +12,7 @@ from export.foreign.foreign import (
     ImportRefused,
     decoder_cells,
     require,
+    require_one_cutter,
     taken,
     torch_cell,
     torch_encoder,
@@ -22,6 +23,7 @@ from models.config import ModelConfig
 SOURCE: dict[str, tuple[Any, ...]] = {"level": ("bpe", "word"), "lowercase": (False,), "normalize": (False,)}
 CUTTER: dict[str, tuple[Any, ...]] = {"tokenizer_type": ("sentencepiece",), "bpe_type": ("sentencepiece",)}
 ENCODER: dict[str, tuple[Any, ...]] = {"type": ("recurrent",), "rnn_type": ("gru", "lstm")}
+SYMBOLS: dict[str, tuple[Any, ...]] = {"lang_tags": ([], None), "sep_token": (None, "")}
 DECODER: dict[str, tuple[Any, ...]] = {
     "type": ("recurrent",),
     "rnn_type": ("gru", "lstm"),
@@ -29,6 +31,7 @@ DECODER: dict[str, tuple[Any, ...]] = {
     "init_hidden": ("bridge", "zero"),
     "activation": ("tanh",),
 }
+UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError)
 SPECIAL = {"<unk>": "unk_token", "<s>": "bos_token", "</s>": "eos_token"}
 
 
@@ -45,7 +48,7 @@ def read(path: Path) -> Foreign:
         encoder, decoder = options["encoder"], options["decoder"]
         source, target = (read_pieces(path.parent / f"{side}_vocab.txt") for side in ("src", "trg"))
         _require_text(data)
-    except (OSError, pickle.UnpicklingError, yaml.YAMLError, RuntimeError, KeyError, TypeError, EOFError) as error:
+    except (*UNREADABLE, pickle.UnpicklingError, yaml.YAMLError) as error:
         why = str(error).partition("\n")[0]
         raise ImportRefused(f"{path} is no checkpoint of JoeyNMT with config.yaml and vocabularies: {why}") from error
     require("JoeyNMT's encoder", encoder, ENCODER)
@@ -84,7 +87,7 @@ def read(path: Path) -> Foreign:
         target_embedding=embeddings[1] * (size**0.5 if scaled[1] else 1),
         output=output,
         output_bias=torch.zeros(len(output)),
-        special={ours: data.get("special_symbols", {}).get(theirs, ours) for ours, theirs in SPECIAL.items()},
+        special={ours: (data.get("special_symbols") or {}).get(theirs, ours) for ours, theirs in SPECIAL.items()},
         restricted=data["src"].get("level") == "bpe",
     )
 
@@ -95,7 +98,12 @@ def _require_text(data: dict[str, Any]) -> None:
     for side in ("src", "trg"):
         part = data[side]
         require(f"JoeyNMT's {side}", part, {"level": SOURCE["level"]} | (CUTTER if part.get("level") == "bpe" else {}))
-        require(f"JoeyNMT's {side}'s tokenizer_cfg", part.get("tokenizer_cfg", {}), {"pretokenizer": ("none",)})
+        require(f"JoeyNMT's {side}'s tokenizer_cfg", part.get("tokenizer_cfg") or {}, {"pretokenizer": ("none",)})
+    require("JoeyNMT's special_symbols", data.get("special_symbols") or {}, SYMBOLS)
+    cutters = {side: data[side].get("tokenizer_cfg") or {} for side in ("src", "trg")}
+    require_one_cutter(
+        {f"JoeyNMT's {side}'s tokenizer_cfg's model_file": cutter.get("model_file") for side, cutter in cutters.items()}
+    )
 
 
 def _bridge(state: dict[str, Any], config: ModelConfig, kind: str) -> dict[str, torch.Tensor]:

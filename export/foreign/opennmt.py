@@ -12,6 +12,7 @@ from export.foreign.foreign import (
     ImportRefused,
     decoder_cells,
     require,
+    require_one_cutter,
     taken,
     torch_cell,
     torch_encoder,
@@ -57,6 +58,8 @@ def read(path: Path) -> Foreign:
         require("OpenNMT-py", options, COVERED)
         for transform in sorted(options.get("_all_transform", ())):
             require("OpenNMT-py", {"transforms": transform}, {"transforms": TRANSFORMS})
+        names = [f"{side}_subword_model" for side in ("src", "tgt")]
+        require_one_cutter({f"OpenNMT-py's {name}": options.get(name) for name in names})
         state, output, vocabularies = checkpoint["model"], checkpoint["generator"], checkpoint["vocab"]
         sides = [{str(piece): i for i, piece in enumerate(vocabularies[side])} for side in ("src", "tgt")]
     except (OSError, pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError) as error:

@@ -10,7 +10,7 @@ from service.errors import ParityError, ServiceError, StartupError
 from service.limits import EngineLimits
 from service.memory import LOADED, available_bytes
 from service.provider import Device, choose_device
-from service.repository import Repository, Version
+from service.repository import Repository
 from service.settings import Settings
 from service.setup import Setup
 
@@ -34,20 +34,24 @@ def check_models(settings: Settings) -> Iterator[Finding]:
     except StartupError as error:
         yield Finding(Level.FAULT, "provider", str(error), "see above for what is missing")
         return
+    left, need = available_bytes(), 0
     for version in wanted:
-        yield _check(repository, version, device, settings)
+        subject = f"{version[0]}/{version[1]}"
+        try:
+            bundle = repository.read(version)
+        except (StartupError, ServiceError) as error:
+            yield Finding(Level.FAULT, subject, str(error), AGAIN)
+            continue
+        own = LOADED * sum(file.bytes for file in bundle.manifest.files.values())
+        need += own  # a server holds all at once
+        if left is not None and need > left:
+            found = f"takes about {own >> 20} MiB of memory, {need >> 20} with those before; {left >> 20} MiB are left"
+            yield Finding(Level.FAULT, subject, found, "give the container more memory, or serve fewer versions")
+            continue
+        yield _check(bundle, subject, device, settings)
 
 
-def _check(repository: Repository, version: Version, device: Device, settings: Settings) -> Finding:
-    subject = f"{version[0]}/{version[1]}"
-    try:
-        bundle = repository.read(version)
-    except (StartupError, ServiceError) as error:
-        return Finding(Level.FAULT, subject, str(error), AGAIN)
-    need, left = LOADED * sum(file.bytes for file in bundle.manifest.files.values()), available_bytes()
-    if left is not None and need > left:
-        found = f"takes about {need >> 20} MiB of memory, and {left >> 20} MiB are left"
-        return Finding(Level.FAULT, subject, found, "give the container more memory, or serve fewer versions")
+def _check(bundle: Bundle, subject: str, device: Device, settings: Settings) -> Finding:
     try:
         return _try(bundle, subject, device, settings)
     except ParityError as error:

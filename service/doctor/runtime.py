@@ -9,7 +9,7 @@ import onnxruntime
 from onnxruntime.capi import build_and_package_info as build
 
 from seq2serve.doctor.finding import Finding, Level
-from service.provider import PROVIDERS, has_gpu
+from service.provider import PROVIDERS, choose_device, has_gpu
 
 CUDNN = 9
 INSTALL = "pip install onnxruntime-gpu[cuda,cudnn]"
@@ -25,6 +25,7 @@ class Runtime:
     driver: int | None  # newest CUDA that the driver can run, as it numbers it: 13000
     cudnn: int | None  # such as 90300
     gpu: bool  # is there, usable or not
+    missing: str = ""  # why a server would not choose a GPU
 
     @classmethod
     def read(cls) -> "Runtime":
@@ -38,6 +39,7 @@ class Runtime:
             _driver(),
             _cudnn(),
             has_gpu(),
+            choose_device("auto").note,
         )
 
 
@@ -61,6 +63,8 @@ def check_runtime(runtime: Runtime, device: str) -> Iterator[Finding]:
         yield Finding(Level.OK, "device", "the CPU: there is no GPU here")
         return
     faults = list(_faults(runtime))
+    if runtime.missing and not faults:  # what is missed here is not among the versions above
+        faults = [_fault("libraries", runtime.missing, "install what is missing")]
     yield from faults or [
         Finding(Level.OK, "device", f"a GPU; the driver runs CUDA {_cuda(runtime.driver or 0)}, cuDNN {runtime.cudnn}")
     ]

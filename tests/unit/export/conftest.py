@@ -1,6 +1,7 @@
 """Skip this folder, with the reason, where PyTorch is missing; keep every test on one thread; hasten exports."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,3 +32,11 @@ def _exports_without_waiting() -> Iterator[None]:
     with made_once(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(convert, "trace", remembered)
         yield
+
+
+@pytest.fixture(scope="session")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a SentencePiece model as other programs have it."""
+    from tests.unit.export.checkpoints import train_vocabulary
+
+    return train_vocabulary(tmp_path_factory.mktemp("foreign") / "their.model")

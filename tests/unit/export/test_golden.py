@@ -1,9 +1,12 @@
 """Which golden sentences an export keeps."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from export.errors import GoldenError
+from export.exporter import Options, export
 from export.golden import MARGINS, golden_translations, greedy
 from export.halved import halve
 from export.quantized import quantize
@@ -12,6 +15,7 @@ from models.checkpoint import load_best
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
 from service.parts import FP16, FP32, INT8, Limits
+from tests.earlier_bundles import TABLES, unpack
 from tests.unit.export.factories import GOLDEN, make_run
 
 pytestmark = pytest.mark.torch
@@ -86,3 +90,14 @@ def test_close_calls_are_refused_by_name(
 def test_sentence_that_cannot_be_served_is_refused(loaded: tuple[Seq2Seq, Tokenizer], sentence: str) -> None:
     with pytest.raises(GoldenError, match="1 to 30 are allowed"):
         golden_translations({FP32: loaded[0]}, loaded[1], [sentence], LIMITS)
+
+
+def test_advice_fits_the_origin(tmp_path: Path) -> None:
+    """A run has a recipe, a bundle that is exported again has none; the limit here leaves no sentence."""
+    run, bundle = make_run(tmp_path / "run"), unpack(TABLES, tmp_path / "bundle")
+    for origin, advice in (
+        (run, r"give the recipe \(data.golden\) others, or train on"),
+        (bundle, "they are this bundle's own: export it in fewer precisions, or its run with others"),
+    ):
+        with pytest.raises(GoldenError, match=f"0 golden .* needed: {advice}. Left out: "):
+            export(Options(origin, tmp_path / "repository" / "en-de", limits=Limits(max_source_tokens=1, max_length=9)))

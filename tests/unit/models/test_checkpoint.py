@@ -297,7 +297,7 @@ def test_a_damaged_run_is_a_run_error(run: Path, name: str, damage: str) -> None
 
 def test_a_run_without_a_best_model_says_what_to_do(run: Path) -> None:
     """Loading the best model of an unfinished run names the command that makes one."""
-    with pytest.raises(RunError, match=r"no best model yet.*python -m models average"):
+    with pytest.raises(RunError, match=r"no best model yet.*python -m models average .* --data DATA`"):
         checkpoint.load_best(run, torch.device("cpu"))
 
 

@@ -127,12 +127,13 @@ def test_evaluate_finds_named_columns(
 
 
 def test_average_makes_the_best_model_of_an_unfinished_run(
-    bench: _Bench, finished: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`average RUN` writes the same RUN/best as the end of training."""
+    """`average RUN` writes the same RUN/best as the end of training, from the validation text alone."""
+    write_tsv(tmp_path / "valid.tsv", PAIRS[:8])
     expected = load_file(finished / "best" / "model.safetensors")
     (finished / "best").rename(finished / "best-before")
-    assert run_main(monkeypatch, "average", finished, "--data", bench.data) == 0
+    assert run_main(monkeypatch, "average", finished, "--data", tmp_path) == 0
     actual = load_file(finished / "best" / "model.safetensors")
     assert all(torch.equal(actual[name], expected[name]) for name in expected)
 

@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from models import __main__ as command
 from models.processes import Processes
 from tests.unit.models.factories import ROOT, lexicon_pairs, recipe, run_main, write_recipe, write_tsv
 
@@ -41,6 +43,22 @@ def test_shares_are_disjoint(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {len(share) for share in shares} == {2, 3}
 
 
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that torchrun gives it, before anything is gathered; NCCL would put all on the first."""
+    done: list[object] = []
+    for name, value in {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", done.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda backend, **more: done.append((backend, more)))
+    device = command._device(Namespace(device="auto", threads=0))
+    Processes(device)
+    assert device == torch.device("cuda", 1)
+    assert done == [device, ("nccl", {"device_id": device})]
+    Processes()
+    assert done[2:] == [("gloo", {})]
+
+
 LEAVING = """
 from pathlib import Path
 import torch
@@ -68,7 +86,10 @@ def _losses(run: Path) -> list[list[float]]:
 def test_two_processes_learn_what_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Over gloo, with odd batches and one of a single row: the same losses, scores and weights as one process."""
+    """Over gloo, with odd batches and one of a single row: the same losses, scores and weights as one process.
+
+    There is no dropout, which each process draws for itself.
+    """
     write_tsv(tmp_path / "train.tsv", lexicon_pairs(41))
     write_tsv(tmp_path / "valid.tsv", lexicon_pairs(9, seed=3))
     content = recipe(training={"batch_tokens": 23, "max_updates": 16, "validate_every": 8})

@@ -1,11 +1,15 @@
 """Recipes: what is valid, and what an invalid one is told."""
 
+import itertools
 import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from models.config import Recipe, RecipeError
+from models.config import ModelConfig, Recipe, RecipeError
 from tests.unit.models.factories import ROOT, recipe, write_recipe
 
 pytestmark = pytest.mark.torch
@@ -36,6 +40,31 @@ def test_every_shipped_recipe_is_valid(path: Path) -> None:
     assert content.data.valid
     assert content.data.golden
     assert content.training.warmup_updates < content.training.max_updates
+
+
+def _rows_of_the_family() -> Iterator[str]:
+    """Read the table of docs/training.md; each row is once for each of its alternatives, as TOML."""
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    table = re.findall(r"(?m)^\|.*", text.partition("## The family")[2].partition("\n## ")[0])
+    for row in table[2:]:
+        options = re.findall(r'`(\w+) = ([^`]+)`((?:,? (?:or )?`"[^`]+"`)*)', row)
+        values = [[first, *re.findall("`([^`]+)`", others)] for _, first, others in options]
+        for chosen in itertools.product(*values):
+            yield "\n".join(f"{name} = {value}" for (name, _, _), value in zip(options, chosen, strict=True))
+
+
+@pytest.mark.parametrize("row", list(_rows_of_the_family()))
+def test_every_documented_member_of_the_family_is_a_model(row: str) -> None:
+    """The rows are complete: over the defaults, what one says is a model, with what it says."""
+    said = tomllib.loads(row)
+    config = ModelConfig.model_validate(said).model_dump()
+    assert said.items() <= config.items()
+
+
+def test_the_family_has_a_row_for_every_context() -> None:
+    """So that none is left untried above."""
+    contexts = {tomllib.loads(row).get("context", "additive") for row in _rows_of_the_family()}
+    assert contexts == set(get_args(ModelConfig.model_fields["context"].annotation))
 
 
 def test_there_is_a_shipped_recipe() -> None:

@@ -16,7 +16,7 @@ from models.config import Recipe
 from models.data import DataError
 from models.evaluation import Scores, evaluate
 from models.tokenizer import VocabularyError
-from models.training import Trainer, start_run
+from models.training import Trainer, start_run, write_best
 from tests.unit.models.factories import lexicon_pairs, recipe, write_tsv
 
 pytestmark = pytest.mark.torch
@@ -353,8 +353,9 @@ def test_the_result_is_the_average_or_the_single_best(
 
 def test_finishing_a_run_without_checkpoints_is_refused(data: Path, tmp_path: Path) -> None:
     """A run with nothing to average says so instead of failing in a list."""
+    trainer = _start(recipe(), data, tmp_path / "run")
     with pytest.raises(RunError, match="no checkpoint"):
-        _start(recipe(), data, tmp_path / "run").finish()
+        write_best(trainer.run, 2, trainer.model, trainer.tokenizer, trainer.valid_text)
 
 
 def test_a_run_leaves_nothing_but_its_files(data: Path, tmp_path: Path) -> None:
@@ -368,20 +369,6 @@ def test_a_run_leaves_nothing_but_its_files(data: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert not [path for path in files if path.read_bytes()[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05")]
     assert not list(run.rglob("*.part"))
-
-
-def test_tensorboard_gets_loss_scores_and_rate(data: Path, tmp_path: Path) -> None:
-    """TensorBoard files hold loss, BLEU, chrF and learning rate of every validation."""
-    from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
-
-    run = tmp_path / "run"
-    trainer = _start(recipe(), data, run)
-    trainer.train()
-    events = event_accumulator.EventAccumulator(str(run / "tensorboard")).Reload()
-    assert set(events.Tags()["scalars"]) == {"train/loss", "train/learning_rate", "valid/bleu", "valid/chrf"}
-    losses = events.Scalars("train/loss")
-    assert [event.step for event in losses] == [4, 8, 12]
-    assert [event.value for event in losses] == pytest.approx(trainer.progress.losses)
 
 
 def test_a_moved_run_can_be_resumed(data: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from seq2serve.doctor.finding import Level
+from service import provider
 from service.doctor.runtime import Runtime, check_runtime
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -27,6 +28,7 @@ def test_a_machine_where_all_fits() -> None:
         ({"driver": 12040}, "driver", "CUDA 12.4 at most, and ONNX Runtime was built for 13.0", "newer driver"),
         ({"cudnn": None}, "cuDNN", "libcudnn.so.9 is not found", "pip install"),
         ({"cudnn": 80900}, "cuDNN", "is 80900", "pip install"),
+        ({"missing": "libcublas.so.13 is not found"}, "libraries", "libcublas.so.13 is not found", "--device cpu"),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_fix(change: dict[str, object], subject: str, found: str, fix: str) -> None:
@@ -44,3 +46,17 @@ def test_without_a_gpu_the_cpu_is_right_unless_cuda_is_asked_for() -> None:
     assert all(one.level is Level.OK for one in check_runtime(bare, "auto"))
     assert all(one.level is Level.OK for one in check_runtime(replace(bare, gpu=True), "cpu"))
     assert any(one.level is Level.FAULT for one in check_runtime(bare, "cuda"))
+
+
+def test_a_server_that_falls_back_to_the_cpu_is_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that the server misses is missed by the doctor, whatever else fits."""
+    monkeypatch.setattr(provider.onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(provider.onnxruntime, "preload_dlls", lambda: None)
+    monkeypatch.setattr(provider, "_missing_from_driver", lambda number: "")
+    monkeypatch.setattr(provider, "_missing_libraries", lambda: iter(["libcurand.so.10 is not found"]))
+    monkeypatch.setattr(provider, "has_gpu", lambda: True)
+    assert provider.choose_device("auto").fell_back
+    read = replace(WELL, missing=Runtime.read().missing)
+    found = list(check_runtime(read, "auto"))
+    assert [finding.level for finding in found] == [Level.OK, Level.FAULT]
+    assert "libcurand.so.10" in found[1].found
