@@ -40,12 +40,12 @@ def _classes() -> dict[str, Any]:
 _CLASSES = _classes()
 
 
-def request(model: str, text: str) -> bytes:
+def request(model: str, text: str, name: str = "text", shape: tuple[int, ...] = (1, 1)) -> bytes:
     """Serialize a ModelInferRequest with one text, as a batch of one."""
     data = text.encode()
     message = _CLASSES["Request"](
         model_name=model,
-        inputs=[{"name": "text", "datatype": "BYTES", "shape": [1, 1]}],
+        inputs=[{"name": name, "datatype": "BYTES", "shape": shape}],
         raw_input_contents=[struct.pack("<I", len(data)) + data],
     )
     serialized: bytes = message.SerializeToString()

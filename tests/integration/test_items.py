@@ -157,11 +157,12 @@ def test_wide_items_are_answered_on_a_narrow_server(narrow: ServerProcess) -> No
     ]
     with grpc.insecure_channel(narrow.address) as channel:
         stub = translation_pb2_grpc.TranslationServiceStub(channel)
-        assert all(ids(result) for result in stub.TranslateBatch(Batch(items=items)).results)
-        assert all(ids(result) for result in stub.TranslateBulk(iter(items)))
-    for method in ("TranslateBatch", "TranslateBulk"):  # the access log says which model it was
-        (logged,) = (line for line in narrow.log().splitlines() if f"TranslationService/{method}" in line)
-        assert '"model": "en-de/1"' in logged
+        named = (("seq2serve-request-id", "wide"),)
+        assert all(ids(result) for result in stub.TranslateBatch(Batch(items=items), metadata=named).results)
+        assert all(ids(result) for result in stub.TranslateBulk(iter(items), metadata=named))
+    logged = [line for line in narrow.log().splitlines() if '"id": "wide"' in line]
+    assert len(logged) == 2
+    assert all('"model": "en-de/1"' in line for line in logged)  # the access log says which it was
 
 
 def test_document_of_many_sentences_is_translated_on_a_narrow_server(

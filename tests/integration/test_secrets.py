@@ -7,9 +7,9 @@ from pathlib import Path
 import grpc
 import pytest
 
+from benchmarks.peers.infer import METHOD, request
 from seq2serve import Client, InternalError, InvalidOption, PermissionDenied, Seq2ServeError, SourceTooLong
 from seq2serve.v1 import options_pb2, translation_pb2, translation_pb2_grpc
-from service.kserve.stubs import inference_pb2, inference_pb2_grpc
 from service.tokens import digest_of
 from tests.fault import FAULT
 from tests.server_process import ServerProcess
@@ -49,24 +49,14 @@ def good(client: Client) -> None:
 
 
 def infer(server: ServerProcess) -> None:
-    """Send the text by KServe's methods, and one that fails."""
+    """Send the text by KServe's methods, and one that fails; as bytes, as others here bring its messages, too."""
     metadata = (("authorization", f"Bearer {READER}"),)
-    requests = [
-        inference_pb2.ModelInferRequest(
-            model_name="en-de",
-            inputs=[
-                inference_pb2.ModelInferRequest.InferInputTensor(
-                    name="text_input", datatype="BYTES", shape=[1], contents={"bytes_contents": [text.encode()]}
-                )
-            ],
-        )
-        for text in (TEXT, f"{TEXT} {FAULT}")
-    ]
+    good, bad = (request("en-de", text, "text_input", (1,)) for text in (TEXT, f"{TEXT} {FAULT}"))
     with grpc.insecure_channel(server.address) as channel:
-        stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)
-        assert stub.ModelInfer(requests[0], metadata=metadata).outputs
-        replies = list(stub.ModelStreamInfer(iter(requests), metadata=metadata))
-    assert [bool(reply.error_message) for reply in replies] == [False, True]
+        assert channel.unary_unary(METHOD)(good, metadata=metadata)
+        stream = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+        replies = list(stream(iter([good, bad]), metadata=metadata))
+    assert [b"the server failed" in reply for reply in replies] == [False, True]
 
 
 def test_the_marker_is_in_replies_alone(server: ServerProcess) -> None:
