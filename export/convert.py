@@ -9,6 +9,7 @@ import onnx
 import onnx_ir
 from torch import nn
 
+from export.ahead import repeat
 from export.errors import ConversionError
 from export.fewer import shorten
 from export.graphs import EncoderGraph, StepGraph, TablesGraph, join, prepare
@@ -18,11 +19,13 @@ from export.signature import Signature, traced_name
 from export.trace import Weights, trace
 from export.weights import WeightFile
 from models.seq2seq import Seq2Seq
+from models.tokenizer import EOS_ID
 from service.parts import FP16, FP32, INT8, OPTIONAL_ROLES, REQUIRED_ROLES
 
 ENCODER, SEQUENCE, TABLES = "encoder", "encoder_sequence", "tables"  # tables are in full precision, once for all
 ROLES = (*REQUIRED_ROLES, *OPTIONAL_ROLES)
 WHOLE = {TABLES: TablesGraph, ENCODER: EncoderGraph, SEQUENCE: EncoderSequenceGraph}  # the others are cut from one
+AHEAD, GREEDY = "step_ahead", "step_greedy"  # the one repeats the other
 OF_DEVICES = {SEQUENCE, "step_select", "step_beam"}  # which make no difference to a CPU, and so are not in int8
 
 
@@ -48,7 +51,7 @@ def planned(signature: Signature, precisions: Collection[str]) -> list[Planned]:
     every = [role for role in ROLES if role != SEQUENCE or signature.sequence]
     first = [Planned(role, FP32) for role in every if role == TABLES or FP32 in precisions]
     reduced = [precision for precision in precisions if precision != FP32]
-    left_out = {precision: {TABLES} | (OF_DEVICES if precision == INT8 else set()) for precision in reduced}
+    left_out = {precision: {TABLES} | (OF_DEVICES if precision == INT8 else {AHEAD}) for precision in reduced}
     return first + [Planned(role, p) for p in reduced for role in every if role not in left_out[p]]
 
 
@@ -74,9 +77,14 @@ def write_graphs(full: Seq2Seq, models: Mapping[str, Seq2Seq], signature: Signat
     own = {p: WeightFile(folder / f"weights_{p}.bin", half or p == FP16, weights) for p in models if p != FP32}
     for graph in planned(signature, models):
         whole, parameters = traced(graph.role if graph.role in WHOLE else "traced", graph.precision)
-        inputs = {tensor.name for tensor in signature.inputs(graph.role)}
-        outputs = {traced_name(graph.role, tensor.name): tensor.name for tensor in signature.outputs(graph.role)}
+        role = GREEDY if graph.role == AHEAD else graph.role
+        inputs = {tensor.name for tensor in signature.inputs(role)}
+        outputs = {traced_name(role, tensor.name): tensor.name for tensor in signature.outputs(role)}
+        if graph.role == AHEAD:
+            outputs.pop("alignment", None)
         model = cut(whole, inputs, outputs)
+        if graph.role == AHEAD:
+            repeat(model, [tensor.name for tensor in signature.state], EOS_ID)
         if graph.precision == FP16:
             shorten(model)
         model.producer_name, model.producer_version, model.graph.name = "seq2serve", None, graph.name

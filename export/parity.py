@@ -94,15 +94,19 @@ class Graphs:
         self.vocabulary = manifest.vocabulary.size
         device, threads = Device("cpu"), available_cpus()
         roles = [role for role in (*ENCODERS, *DECODERS) if manifest.has(role, precision)]
+        self.goes_ahead = manifest.has("step_ahead", precision)
         self.encoders, self.decoders = ([role for role in one if role in roles] for one in (ENCODERS, DECODERS))
         graphs = {role: manifest.graph(role, precision) for role in roles}
+        if self.goes_ahead:
+            graphs["step_ahead"] = manifest.graph("step_ahead", precision)
         self._sessions = {role: open_session(bundle, graph, device, threads) for role, graph in graphs.items()}
         tables = make_tables(manifest, open_session(bundle, manifest.graph("tables"), device, threads))
         self._tables = {
             role: {t.name: tables[t.name].astype(t.type) for t in graph.inputs if t.name in tables}
             for role, graph in graphs.items()
         }
-        self._probes = {r: Probe(bundle.file(g.file)) for r, g in graphs.items()} if precision == INT8 else {}
+        probed = [role for role in roles if precision == INT8]  # not steps ahead, which are compared with single ones
+        self._probes = {role: Probe(bundle.file(graphs[role].file)) for role in probed}
 
     def run(self, role: str, **feed: NDArray[numpy.generic]) -> Arrays:
         """Run one graph; gives its outputs by name."""
@@ -199,6 +203,30 @@ def _check_steps(
                 ids = outputs["next_ids"][:, :, None].astype(numpy.int64)
                 parity.compare_candidates(f"next_ids of {role} {where}", ids, torch.log_softmax(logits, dim=-1))
         own = {name: outputs[f"next_{name}"] for name in graphs.state}
+    if graphs.goes_ahead:
+        _check_ahead(graphs, {"previous_ids": previous, "parents": parents, **fixed, **own}, where)
+
+
+def _check_ahead(graphs: Graphs, feed: Mapping[str, NDArray[numpy.generic]], where: str) -> None:
+    """Compare several steps in one call with as many calls of `step_greedy`, to the bit.
+
+    Raises:
+        ParityError: a piece or a state is another, or it ended sooner or later than every hypothesis had.
+    """
+    width = feed["previous_ids"].shape[1]
+    taken: dict[str, NDArray[numpy.generic]] = dict(feed)
+    ids: list[NDArray[numpy.generic]] = []
+    ended = feed["previous_ids"] == graphs.end
+    while len(ids) < STEPS and not (ids and ended.all()):
+        outputs = graphs.run("step_greedy", **taken)
+        ids.append(outputs["logits"].argmax(axis=-1))
+        ended |= ids[-1] == graphs.end
+        own = {name: outputs[f"next_{name}"] for name in graphs.state}
+        taken |= {"previous_ids": ids[-1], **own}
+    found = graphs.run("step_ahead", **feed, steps=numpy.array(STEPS))
+    same = [numpy.array_equal(found[f"next_{name}"], taken[name]) for name in graphs.state]
+    if not (numpy.array_equal(found["ahead_ids"], numpy.stack(ids)) and all(same)):
+        raise ParityError(f"step_ahead {where}, W = {width}, does not say what step_greedy does, one by one")
 
 
 def _check_choices(where: str, parity: Parity, outputs: Arrays, logits: Tensor) -> None:

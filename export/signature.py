@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from export.ahead import IDS, LOGITS, STEPS
 from export.graphs import adds_embeddings
 from export.sequence import computes
 from models.seq2seq import Seq2Seq
@@ -54,7 +55,8 @@ class Signature:
             return _ids("source_ids", "B", "S"), lengths, *_in(precision, tables)
         words = _ids("previous_ids", "B", "W"), _ids("parents", "B", "W"), lengths
         totals = (_doubles("totals", "B", "W"),) if role in ("step_beam", "traced") else ()
-        return *words, *totals, *_in(precision, (self.tables[-1], *self.memory, *self.state))
+        steps = (_ids(STEPS),) if role == "step_ahead" else ()
+        return *words, *totals, *steps, *_in(precision, (self.tables[-1], *self.memory, *self.state))
 
     def outputs(self, role: str, precision: str = FP32) -> Tensors:
         """List what a graph gives.
@@ -67,6 +69,8 @@ class Signature:
             state = tuple(_floats(t.name, "B", *t.shape[2:]) for t in self.state)
             return _in(precision, (*self.memory, *state))
         following = tuple(_floats(f"next_{t.name}", *t.shape) for t in self.state)
+        if role == "step_ahead":
+            return _ids(IDS, "N", "B", "W"), _floats(LOGITS, "N", "B", "W"), *_in(precision, following)
         alignment = (_floats("alignment", "B", "W", "S"),) if self.aligns else ()
         return *self._choices(role), *alignment, *_in(precision, following)
 

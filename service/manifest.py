@@ -29,8 +29,16 @@ from service.parts import (
 MANIFEST = "manifest.json"
 FILE_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 MAX_FEATURES = 1 << 20  # numbers of one state, or of one position of memory
-# What graphs are told of choices and tell of them, (B, W) in the types of the search.
-CHOICES = {"next_ids": "int64", "next_parents": "int64", "next_totals": "float64", "totals": "float64"}
+# What graphs are told of choices and tell of them, in the types of the search; N are steps of one call.
+CHOICES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "next_ids": ("int64", ("B", "W")),
+    "next_parents": ("int64", ("B", "W")),
+    "next_totals": ("float64", ("B", "W")),
+    "totals": ("float64", ("B", "W")),
+    "steps": ("int64", ()),
+    "ahead_ids": ("int64", ("N", "B", "W")),
+    "ahead_logits": ("float32", ("N", "B", "W")),
+}
 
 
 class Manifest(Part):
@@ -145,9 +153,10 @@ class Manifest(Part):
             letter, size = sizes.get(name, ("C", 0))
             if size and (len(shape) != 3 or shape[-1] not in (letter, size)):
                 raise ValueError(f"graph {graph.name!r}: {name} has shape {shape}, (B, W, {size}) expected")
-            wanted = CHOICES.get(name, kind)
-            if kind != wanted or (name in CHOICES and shape != ("B", "W")):
-                raise ValueError(f"graph {graph.name!r}: {name} is {kind} {shape}, {wanted} (B, W) expected")
+            wanted, axes = CHOICES.get(name, (kind, shape))
+            if kind != wanted or shape != axes:
+                letters = f"({', '.join(map(str, axes))})"
+                raise ValueError(f"graph {graph.name!r}: {name} is {kind} {shape}, {wanted} {letters} expected")
 
     def _signature(self, role: str) -> tuple[set[str], set[str]] | None:
         state, memory = {t.name for t in self.state}, {t.name for t in self.memory}
@@ -156,7 +165,10 @@ class Manifest(Part):
         if role in ("encoder", "encoder_sequence"):
             return {"source_ids", "source_lengths"}, state | memory
         inputs = {"previous_ids", "parents", "source_lengths"} | state | memory
-        following = {f"next_{name}" for name in state} | ({"alignment"} if self.has_attention else set())
+        following = {f"next_{name}" for name in state}
+        if role == "step_ahead":
+            return inputs | {"steps"}, following | {"ahead_ids", "ahead_logits"}
+        following |= {"alignment"} if self.has_attention else set()
         chosen = {
             "step": {"candidate_ids", "candidate_log_probabilities"},
             "step_full": {"log_probabilities"},

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 REQUIRED_ROLES = ("encoder", "step", "step_full")
-OPTIONAL_ROLES = ("tables", "step_greedy", "step_select", "step_beam", "encoder_sequence")
+OPTIONAL_ROLES = ("tables", "step_greedy", "step_ahead", "step_select", "step_beam", "encoder_sequence")
 FP32, FP16, INT8 = "fp32", "fp16", "int8"  # precisions of graphs
 NO_ATTENTION = "none"
 # Far above what any model of ours needs, and no more than a machine can bear.
@@ -42,7 +42,7 @@ class Tensor(Part):
 
     name: str
     type: Literal["float64", "float32", "float16", "int64"]
-    shape: tuple[Size | Literal["B", "S", "W", "C", "V"], ...]
+    shape: tuple[Size | Literal["B", "S", "W", "C", "V", "N"], ...]
 
     @property
     def features(self) -> tuple[int, ...]:

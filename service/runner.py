@@ -19,6 +19,8 @@ from service.search.candidates import Choice, Step
 from service.session import open_session
 from service.slots import Slots
 
+AHEAD = "step_ahead"
+ROW_STEPS = 8  # of all rows in one call: who comes meanwhile waits for them
 TRIES = 25  # steps by which is measured how many threads they should have
 
 
@@ -56,7 +58,6 @@ class Runner(Protocol):
 class OnnxRunner:
     """Run a bundle's graphs on the CPU; slots lie in the host's memory."""
 
-    ahead = 1
     encoder_rows = 8  # all are padded to the longest, so that small batches of similar length cost less
 
     def __init__(self, bundle: Bundle, precision: str, threads: int, shards: int = 1) -> None:
@@ -101,6 +102,11 @@ class OnnxRunner:
             wide = {role: open_session(bundle, graphs[role], device, threads) for role in common}
             if self._is_faster(wide):
                 self._wide_steps = self._steps | wide
+        self.ahead, self._ahead = 1, None
+        if manifest.has(AHEAD, precision):
+            graph = manifest.graph(AHEAD, precision)
+            few = each if self._wide_steps is self._steps else threads
+            self.ahead, self._ahead = ROW_STEPS, open_session(bundle, graph, device, few)
 
     def _is_faster(self, wide: Mapping[str, onnxruntime.InferenceSession]) -> bool:
         """Measure whether one row is stepped sooner by the threads of all shards.
@@ -154,9 +160,13 @@ class OnnxRunner:
     def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> Sequence[Step]:
         """Advance all rows of a lane by one piece; the new states stay as they come.
 
-        That takes one ONNX Runtime call, and one more where rows of several hypotheses begin.
+        That takes one ONNX Runtime call, and one more where rows of several hypotheses begin. Only few rows are
+        advanced by several pieces: for them what lies between two steps takes as long as a step.
         """
         slots, role = self._lanes[lane], self._roles.get(lane.graph, lane.graph)
+        steps = min(ahead, ROW_STEPS // max(1, slots.rows))
+        if self._ahead and steps > 1 and role == "step_greedy" and not alignment:
+            return self._go_ahead(slots, choice, steps)
         names = [*self._outputs[role], "alignment"] if alignment else self._outputs[role]
         session = (self._wide_steps if self._is_alone(lane.shard) else self._steps)[role]
         feeds = slots.feeds(choice.ids, choice.parents)
@@ -168,6 +178,22 @@ class OnnxRunner:
         if role == "step":
             return [Step(found["candidate_log_probabilities"], found["candidate_ids"], weights)]
         return [Step(found["logits" if role == "step_greedy" else "log_probabilities"], None, weights)]
+
+    def _go_ahead(self, slots: Slots, choice: Choice, steps: int) -> Sequence[Step]:
+        """Advance a lane of greedy search by several pieces, or fewer if all have ended by then.
+
+        Raises:
+            ArithmeticError: the model gave no numbers.
+        """
+        assert self._ahead is not None
+        (feed,) = slots.feeds(choice.ids, choice.parents)
+        following = [f"next_{name}" for name in self._state_names]
+        feed |= {"steps": numpy.array(steps), **self._tables["step_greedy"]}
+        ids, logits, *states = self._ahead.run(["ahead_ids", "ahead_logits", *following], feed)
+        if numpy.isnan(logits).any():
+            raise ArithmeticError("the decoder graph gave NaN")
+        slots.follow(dict(zip(self._state_names, states, strict=True)))
+        return [Step(None, said[:, :, None]) for said in ids]
 
     def _is_alone(self, shard: int) -> bool:
         """Tell whether no other shard has rows."""

@@ -81,6 +81,7 @@ def test_bundle_has_graphs_of_every_precision(versions: list[Path]) -> None:
         "step_int8.onnx",
         "step_full_int8.onnx",
         "step_greedy_int8.onnx",
+        "step_ahead_int8.onnx",
         "weights_int8.bin",
     }
     assert mixed.files.keys() == fp32.files.keys() | integer

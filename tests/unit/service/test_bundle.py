@@ -126,16 +126,20 @@ def with_choices(described: dict[str, Any]) -> None:
     }
     described["graphs"] += [{**step, "name": role, "role": role, **change} for role, change in changes.items()]
     described["graphs"].append({**encoder, "name": "encoder_sequence", "role": "encoder_sequence"})
+    several = [tensor("ahead_ids", "int64", "N", "B", "W"), tensor("ahead_logits", "float32", "N", "B", "W")]
+    following = [output for output in step["outputs"] if output["name"].startswith("next_")]
+    ahead = {"inputs": [*step["inputs"], tensor("steps", "int64")], "outputs": [*several, *following]}
+    described["graphs"].append({**step, "name": "step_ahead", "role": "step_ahead", **ahead})
 
 
 def test_graphs_that_choose_are_read(tmp_path: Path) -> None:
     """They are optional, and known."""
     manifest = read_bundle(write(tmp_path, with_choices)).manifest
-    assert all(manifest.has(role, "fp32") for role in ("step_select", "step_beam", "encoder_sequence"))
+    assert all(manifest.has(role, "fp32") for role in ("step_select", "step_beam", "encoder_sequence", "step_ahead"))
     assert not read_bundle(write(tmp_path / "none")).manifest.has("step_select")
 
 
-SELECT, BEAM, SEQUENCE = 3, 4, 5
+SELECT, BEAM, SEQUENCE, AHEAD = 3, 4, 5, 6
 
 
 @pytest.mark.parametrize(
@@ -164,6 +168,21 @@ SELECT, BEAM, SEQUENCE = 3, 4, 5
         (SEQUENCE, "outputs", lambda found: found[1].update(shape=["B", "S", 4]), "hidden_0 has shape .*manifest says"),
         (SEQUENCE, "outputs", lambda found: found.pop(), "'encoder_sequence' has outputs"),
         (SEQUENCE, "inputs", lambda found: found.pop(), "'encoder_sequence' has inputs"),
+        (AHEAD, "inputs", lambda found: found.pop(), "'step_ahead' has inputs"),
+        (AHEAD, "inputs", lambda found: found[-1].update(shape=["B"]), r"steps is int64 \('B',\), int64 \(\) expected"),
+        (AHEAD, "outputs", lambda found: found.pop(1), "'step_ahead' has outputs"),
+        (
+            AHEAD,
+            "outputs",
+            lambda found: found[0].update(shape=["B", "W"]),
+            r"ahead_ids is .*int64 \(N, B, W\) expected",
+        ),
+        (
+            AHEAD,
+            "outputs",
+            lambda found: found[1].update(type="float64"),
+            r"ahead_logits is float64 .*float32 \(N, B, W",
+        ),
     ],
 )
 def test_graph_that_chooses_otherwise_is_refused(

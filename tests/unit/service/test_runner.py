@@ -1,4 +1,4 @@
-"""The CPU's runner steps few rows by as many threads as are faster, which changes no bit."""
+"""The CPU's runner steps few rows by as many threads as are faster, several steps at a time, which changes no bit."""
 
 import time
 from typing import Any
@@ -65,3 +65,68 @@ def test_as_many_threads_as_are_faster_give_the_same_bits(
             ids = step.log_probabilities.argmax(-1)
     for narrow, together in zip(found[:5], found[5:], strict=True):
         numpy.testing.assert_array_equal(narrow, together)
+
+
+def greedily(runner: OnnxRunner, lane: Lane, sources: list[numpy.ndarray], ahead: int, count: int) -> list[list[int]]:
+    """Let rows say their best pieces, at least so many; gives those of each row."""
+    runner.admit(lane, runner.encode(sources), range(len(sources)))
+    said: list[numpy.ndarray] = []
+    ids = numpy.full((len(sources), 1), 2)
+    while len(said) < count:
+        for step in runner.step(lane, Choice(ids, None, None), False, ahead):
+            best = step.ids
+            if best is None:
+                assert step.log_probabilities is not None
+                best = step.log_probabilities.argmax(-1, keepdims=True)
+            ids = best[:, :, 0]
+            said.append(ids[:, 0])
+    return numpy.array(said).T.tolist()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_steps_ahead_are_the_same_steps(bundle: Bundle, precision: str) -> None:
+    """Alone and with another row, which may end first; what a lane goes on from afterwards is the same as well."""
+    for sources in (SOURCES[:1], SOURCES):
+        runner = OnnxRunner(bundle, precision, 1)
+        one, several = (Lane(64, 1, "step_greedy", alone=number) for number in (1, 2))
+        singly, ahead = greedily(runner, one, sources, 1, 14), greedily(runner, several, sources, 8, 12)
+        for row, other in zip(singly, ahead, strict=True):
+            assert row[:12] == other[:12]
+
+
+def test_as_many_steps_are_taken_as_the_rows_leave_time_for(bundle: Bundle) -> None:
+    """Eight of all rows together, so that nobody who comes waits longer than for one step of many rows."""
+    runner = OnnxRunner(bundle, "int8", 1)
+    for rows, steps in ((1, 8), (2, 4), (3, 2), (4, 2), (5, 1), (8, 1)):
+        lane = Lane(64, 1, "step_greedy", alone=rows)
+        runner.admit(lane, runner.encode([numpy.arange(5, 25)] * rows), range(rows))
+        choice = Choice(numpy.full((rows, 1), 2), None, None)
+        assert len(runner.step(lane, choice, False, runner.ahead)) == steps
+        assert len(runner.step(lane, choice, False, 3)) == min(3, steps)
+    aligned = Lane(64, 1, "step_greedy", alone=9)
+    runner.admit(aligned, runner.encode(SOURCES[:1]), [0])
+    (step,) = runner.step(aligned, Choice(numpy.full((1, 1), 2), None, None), True, runner.ahead)
+    assert step.alignment is not None
+
+
+def test_steps_end_with_the_last_hypothesis(bundle: Bundle) -> None:
+    """Nothing is computed behind the end."""
+    runner, lane = OnnxRunner(bundle, "int8", 1), Lane(64, 1, "step_greedy")
+    runner.admit(lane, runner.encode(SOURCES[:1]), [0])
+    ids, taken = numpy.full((1, 1), 2), []
+    while not taken or ids[0, 0] != bundle.manifest.special_ids.eos:
+        steps = runner.step(lane, Choice(ids, None, None), False, runner.ahead)
+        assert steps[-1].ids is not None
+        ids = steps[-1].ids[:, :, 0]
+        taken.append([int(step.ids[0, 0, 0]) for step in steps if step.ids is not None])
+    assert all(bundle.manifest.special_ids.eos not in said[:-1] for said in taken)
+    assert len(taken[-1]) <= runner.ahead
+
+
+def test_a_model_without_numbers_is_noticed_ahead(bundle: Bundle) -> None:
+    """As it is in single steps; whole numbers cannot be anything else."""
+    runner, lane = OnnxRunner(bundle, "fp32", 1), Lane(64, 1, "step_greedy")
+    runner.admit(lane, runner.encode(SOURCES[:1]), [0])
+    runner._lanes[lane]._state["hidden_0"][:] = numpy.nan
+    with pytest.raises(ArithmeticError, match="NaN"):
+        runner.step(lane, Choice(numpy.full((1, 1), 2), None, None), False, runner.ahead)
