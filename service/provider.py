@@ -71,8 +71,13 @@ def _missing_for_cuda(number: int) -> list[str]:
     driver = _missing_from_driver(number)
     if driver:
         return [driver]
-    onnxruntime.preload_dlls()  # the CUDA libraries of the wheels, where they are installed
+    load_libraries()
     return [*_missing_libraries()]
+
+
+def load_libraries() -> None:
+    """Load the CUDA libraries of wheels, where they are installed; each process that opens a GPU has to."""
+    onnxruntime.preload_dlls()
 
 
 def _missing_from_driver(number: int) -> str:

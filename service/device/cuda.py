@@ -124,6 +124,7 @@ class CudaMemory:
 
     def _free(self) -> int:
         free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        self.attach()  # whoever asks may be a thread that has used no device, and would be told of the first one
         self._call("cudaMemGetInfo", ctypes.byref(free), ctypes.byref(total))
         return free.value
 

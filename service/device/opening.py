@@ -6,11 +6,11 @@ import onnxruntime
 
 from service.bundle import Bundle
 from service.device.cuda import CudaMemory
-from service.device.memory import DeviceFull
+from service.device.memory import DeviceFull, DeviceLost
 from service.device.runner import DeviceRunner
 from service.errors import StartupError
 from service.parts import FP16, Graph
-from service.provider import Device, runtime_library
+from service.provider import Device, load_libraries, runtime_library
 from service.session import open_session
 
 
@@ -22,15 +22,18 @@ def open_on_gpu(
     Raises:
         StartupError: a graph does not load or does not run there, or memory does not suffice; says how much is needed.
     """
-    memory = CudaMemory(device.number, runtime_library(), limit)
-
-    def open_graph(graph: Graph, captures: bool) -> onnxruntime.InferenceSession:
-        return open_session(bundle, graph, device, 1, provider_settings(memory, graph, captures, limit))
-
+    load_libraries()  # an engine is in another process than the server, which chose the device
     try:
+        memory = CudaMemory(device.number, runtime_library(), limit)
+
+        def open_graph(graph: Graph, captures: bool) -> onnxruntime.InferenceSession:
+            return open_session(bundle, graph, device, 1, provider_settings(memory, graph, captures, limit))
+
         return DeviceRunner(bundle, precision, memory, open_graph, slots, source_lengths, captures=True)
     except DeviceFull as error:
         raise StartupError(f"--slots {slots}: {error}: take fewer slots, or raise --gpu-memory-limit") from error
+    except DeviceLost as error:
+        raise StartupError(f"--device {device}: {error}") from error
 
 
 def provider_settings(memory: CudaMemory, graph: Graph, captures: bool, limit: int | None) -> dict[str, str]:

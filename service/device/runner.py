@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from statistics import median
 
 import numpy
@@ -131,7 +132,24 @@ class DeviceRunner:
         return median(taken)
 
     def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
-        """Encode sources (S_i,) in one batch, padded to a multiple of 8; what it gives stays on the device."""
+        """Encode sources (S_i,) in one batch, padded to a multiple of 8; what it gives stays on the device.
+
+        Raises:
+            DeviceLost: it failed, and so would whatever came after it.
+        """
+        with self._noticing():
+            return self._encode(sources)
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """See whether what failed has taken the device along: ONNX Runtime's errors do not tell."""
+        try:
+            yield
+        except Exception:
+            self.memory.wait()  # raises DeviceLost where nothing works any more
+            raise
+
+    def _encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
         padded, lengths = pad_sources(sources, self._pad)
         binding = self._encoder.io_binding()
         binding.bind_cpu_input("source_ids", padded)
@@ -167,7 +185,15 @@ class DeviceRunner:
             self._lanes.pop(lane).leave()
 
     def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> Sequence[Step]:
-        """Advance all rows of a lane by one piece, or by up to `ahead` where the device may choose; then wait once."""
+        """Advance all rows of a lane by one piece, or by up to `ahead` where the device may choose; then wait once.
+
+        Raises:
+            DeviceLost: it failed, and so would whatever came after it.
+        """
+        with self._noticing():
+            return self._step(lane, choice, alignment, ahead)
+
+    def _step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int) -> Sequence[Step]:
         on, role = self._lanes[lane], self._role(lane, choice)
         chooses = role in SELECTING.values()
         rows = rows_to_run(on.rows, min(self._slots, on.rack.slots) // on.width)

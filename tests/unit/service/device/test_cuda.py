@@ -11,9 +11,10 @@ from service.bundle import read_bundle
 from service.device import cuda
 from service.device.cuda import CudaMemory
 from service.device.memory import DeviceFull, DeviceLost
-from service.device.opening import provider_settings
+from service.device.opening import open_on_gpu, provider_settings
 from service.errors import StartupError
 from service.parts import FP16, FP32
+from service.provider import Device
 from tests.server_process import ROOT
 
 FREE = 1 << 20
@@ -118,6 +119,29 @@ def test_memory_ends_at_the_limit(runtime: Runtime) -> None:
     runtime.failing["cudaMalloc"] = cuda.OUT_OF_MEMORY
     with pytest.raises(DeviceFull, match="cudaMalloc"):
         free.allocate(8)
+
+
+def test_memory_is_that_of_its_own_gpu(runtime: Runtime) -> None:
+    """A thread that has used no GPU would be told of the first one."""
+    memory = CudaMemory(1, "libcudart.so.13")
+    runtime.calls.clear()
+    memory.left()
+    assert runtime.calls == ["cudaSetDevice", "cudaMemGetInfo"]
+
+
+@pytest.mark.parametrize(("failure", "status"), [("cudaSetDevice", 700), ("cudaMalloc", cuda.OUT_OF_MEMORY)])
+def test_what_opens_a_gpu_loads_its_libraries_and_says_what_fails(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, failure: str, status: int
+) -> None:
+    """In whichever process that is: the one that chose the device may be another."""
+    loaded: list[bool] = []
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: loaded.append(not runtime.calls))
+    runtime.failing[failure] = status
+    runtime.failing["cudaStreamCreateWithFlags"] = cuda.OUT_OF_MEMORY  # it goes no further than this
+    bundle = read_bundle(ROOT / "model_repository" / "en-de" / "1")
+    with pytest.raises(StartupError):
+        open_on_gpu(bundle, FP32, Device("cuda", 0), 8, (64,), None)
+    assert loaded == [True]
 
 
 def test_what_fails_is_named(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

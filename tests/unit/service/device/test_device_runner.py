@@ -246,16 +246,21 @@ def test_a_step_that_fails_costs_nobody(
     assert failed
 
 
+@pytest.mark.parametrize("first", ["a call of ours", "the encoder", "a step"])
 def test_a_lost_device_ends_its_engine(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bundle: Bundle, first: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is tried again on it: who is in flight fails, and the server sees that it must stop."""
+    """Nothing is tried again on it, whoever meets it first: who is in flight fails, and the server must stop."""
     caplog.set_level("CRITICAL")
     monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
     runner, _ = open_device(bundle, "fp32")
 
     def lost() -> None:
         raise DeviceLost("cudaStreamSynchronize: an illegal memory access was encountered (700)")
+
+    def failing(*arguments: Any) -> None:
+        monkeypatch.setattr(runner.memory, "wait", lost)
+        raise RuntimeError("CUDA failure 700")
 
     special = bundle.manifest.special_ids
     ended: queue.Queue[Request] = queue.Queue()
@@ -266,7 +271,12 @@ def test_a_lost_device_ends_its_engine(
         lambda requests: [ended.put(request) for request in requests],
     )
     engine.start()
-    monkeypatch.setattr(runner.memory, "wait", lost)
+    if first == "a call of ours":
+        monkeypatch.setattr(runner.memory, "wait", lost)
+    elif first == "the encoder":
+        monkeypatch.setattr(runner, "_encode", failing)
+    else:
+        monkeypatch.setattr(runner._steps, "run", failing)
     engine.submit(make_requests(bundle, 1)[0])
     assert isinstance(ended.get(timeout=60).error, InternalError)
     assert engine.failed
