@@ -47,7 +47,7 @@ class ServerProcess:
         Raises:
             RuntimeError: it did not start; says why.
         """
-        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed on exit
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115, closed on exit
         self.process = subprocess.Popen(
             [
                 *(
@@ -83,8 +83,8 @@ class ServerProcess:
 
     def log(self) -> str:
         """Return what the server has logged so far."""
-        self._stderr.seek(0)
-        return self._stderr.read()
+        file = self._stderr.fileno()  # whose offset is the server's, too: it must stay where the server writes
+        return os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace")
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 60) -> int:
         """Send a signal and wait; returns the exit status."""
