@@ -15,7 +15,7 @@ from tests.server_process import ROOT, ServerProcess
 
 
 def measure(root: Path, sentences: list[str], in_flight: int) -> float:
-    """Return the CPU seconds per 1,000 sentences of a fresh server, once it is warm."""
+    """Return the CPU seconds per 1,000 sentences of a checkout's fresh server and its own model, once it is warm."""
     with ServerProcess("--log-level", "warning", root=root) as server:
         asyncio.run(closed_loop(server.address, sentences[:200], in_flight))
         before = cpu_seconds(scrape(server.http))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers import ctranslate2, marian
-from benchmarks.peers.library_result import Result
+from benchmarks.peers.library_result import END, Result
 from benchmarks.row import Row
 from tests.server_process import ROOT
 
@@ -26,12 +26,12 @@ class Library:
     missing: Callable[[], str]
 
     def measure(self, sources: list[list[str]], targets: list[int]) -> Row:
-        """Translate pieces of sources to so many target tokens each."""
-        found = self.run(sources, targets, self.precision)
+        """Translate pieces of sources to so many target tokens each, and the end symbol, which is a step as well."""
+        found = self.run(sources, [target + END for target in targets], self.precision)
         return Row(
             sentences_per_second=found.sentences_per_second,
             corrected=None,
-            tokens_per_second=found.tokens_per_second,
+            tokens_per_second=(found.target_tokens - END * found.sentences) / found.seconds,
             p50=None,
             p95=None,
             p99=None,

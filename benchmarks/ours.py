@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.peers.peer import Endpoint
 from benchmarks.peers.server import METHOD, SERVICE, TranslatePeer
-from tests.server_process import ROOT, ServerProcess
+from tests.server_process import ROOT, ServerProcess, serving
 from tests.workers_process import WorkersProcess
 
 REPOSITORY = ROOT / "model_repository"
@@ -25,8 +25,7 @@ class Ours(TranslatePeer):
 
     @property
     def _flags(self) -> tuple[str, ...]:
-        models = ("--model-repository", str(self.repository.resolve()), "--serve-versions", self.version)
-        return (*models, "--log-level", "warning", *self.options)
+        return (*serving(self.repository.resolve(), self.version), "--log-level", "warning", *self.options)
 
     def missing(self) -> str:
         """Say that it runs wherever the benchmark does."""

@@ -2,12 +2,12 @@
 
 python -m benchmarks.overload ../shared/data/tatoeba-en-de/length_probe.tsv --words 30
 
-Capacity is what a closed loop gets. Then calls with a deadline arrive at random, many times as many as the server can
-answer. Goodput is the replies in time, and is set against the capacity less what the generator takes of the machine.
+Capacity is what a closed loop gets, from the time when all its calls are under way to when it starts no more. Then
+calls with a deadline arrive at random, many times as many as the server can answer. Goodput is the replies in time,
+per second until the last of all replies, and is set against the capacity less what the generator takes of the machine.
 """
 
 import argparse
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from seq2serve.load import ClosedLoop, Extent, OpenLoop, Run, percentile, summar
 from seq2serve.v1 import options_pb2, translation_pb2
 from tests.server_process import ServerProcess
 
+SETTLED = 0.25  # of a closed loop's time: then its calls are no longer those that all began at once
 OK, REFUSED = grpc.StatusCode.OK.value[0], grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
 
 
@@ -31,19 +32,26 @@ def latencies(run: Run, code: int) -> list[float]:
     return sorted(end - intended for intended, end, found in ended if found == code)
 
 
-def describe(run: Run, capacity: float, slo: float, seconds: float) -> tuple[float, str]:
+def steady_rate(run: Run, begin: float, end: float) -> float:
+    """Return the replies per second between two times of a run, by when they came."""
+    samples = run.samples
+    came = sum(begin < at <= end and code == OK for at, code in zip(samples.end, samples.code, strict=True))
+    return came / (end - begin)
+
+
+def describe(run: Run, capacity: float, slo: float) -> tuple[float, str]:
     """Return the goodput's share of the capacity that the generator leaves, and a line of figures."""
     answered, refused = latencies(run, OK), latencies(run, REFUSED)
-    goodput = sum(latency <= slo for latency in answered) / seconds
-    generator = summarize(run).generator_share
+    summary = summarize(run, slo=slo)
+    goodput, generator = summary.goodput or 0.0, summary.generator_share
     share = goodput / (capacity * (1 - generator))
     others = len(run.samples) - len(answered) - len(refused)
     p99 = 1000 * (percentile(answered, 99) or 0)
-    no = f"refusals p50 {1000 * statistics.median(refused):.1f}, p99 {1000 * (percentile(refused, 99) or 0):.1f} ms"
+    no = f"refusals p50 {1000 * (percentile(refused, 50) or 0):.1f}, p99 {1000 * (percentile(refused, 99) or 0):.1f} ms"
     return share, (
         f"goodput {goodput:.1f}/s (raw {goodput / capacity:.2f}, generator {generator:.2f}: {share:.2f}); replies p99 "
         f"{p99:.0f} ms of {1000 * slo:.0f}; {no if refused else 'nobody refused'}; answered {len(answered)}, "
-        f"refused {len(refused)}, otherwise {others} {summarize(run).failures}"
+        f"refused {len(refused)}, otherwise {others} {summary.failures}"
     )
 
 
@@ -72,7 +80,7 @@ def main() -> None:
     print(describe_machine())
     with ServerProcess("--log-level", "warning", *arguments.options.split()) as server:
         closed = generate(server.address, payloads, ClosedLoop(64), Extent(seconds=seconds / 2), warm_up=64).run
-        capacity = summarize(closed).throughput
+        capacity = steady_rate(closed, SETTLED * seconds / 2, seconds / 2)
         print(f"capacity {capacity:.1f}/s, generator {summarize(closed).generator_share:.2f}", flush=True)
         times, share = list(arguments.times), 1.0
         while times:
@@ -80,7 +88,7 @@ def main() -> None:
             before = resident_bytes(scrape(server.http)) / 1e6
             extent = Extent(seconds=seconds)
             run = generate(server.address, payloads, OpenLoop(rate), extent, timeout=slo, connections=4).run
-            share, line = describe(run, capacity, slo, seconds)
+            share, line = describe(run, capacity, slo)
             after = resident_bytes(scrape(server.http)) / 1e6
             print(f"{times[0]:g} x, {rate:.0f} calls/s: {line}; memory {before:.0f} to {after:.0f} MB", flush=True)
             last = times.pop(0)

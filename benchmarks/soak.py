@@ -21,6 +21,7 @@ import numpy
 from benchmarks.machine import describe_machine
 from benchmarks.metrics import resident_bytes, scrape
 from benchmarks.mixed_traffic import Caller
+from benchmarks.peers.peer import children
 from benchmarks.texts import draw_texts
 from seq2serve import Client
 from tests.fuzz.requests import Request, draw, requests
@@ -40,11 +41,13 @@ Held = dict[str, float]
 
 
 def held(server: ServerProcess) -> Held:
-    """Return what a server holds."""
+    """Return what a server holds, the processes of its engines included."""
     figures = scrape(server.http)
     found = {name: figures[metric] for name, metric in HELD.items()}
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    threads = next(line.split()[1] for line in status.splitlines() if line.startswith("Threads:"))
+    server_pid = server.process.pid
+    engines = children(server_pid)
+    found["fds"] += sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in engines)
+    threads = sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in (server_pid, *engines))
     return {**found, "MB": resident_bytes(figures) / 1e6, "threads": float(threads)}
 
 

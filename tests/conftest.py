@@ -4,6 +4,10 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 TESTS = Path(__file__).parent
 FOLDERS = ("unit", "integration", "e2e")

@@ -12,9 +12,21 @@ from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).parent.parent
-# One of the bundled models: each takes a moment to load, and most tests need one.
-BUNDLED = ("--model-repository", str(ROOT / "model_repository"), "--serve-versions", "en-de/1")
 READY = re.compile(r"is ready on (\S+) after ([\d.]+) s: .* \(metrics on (http://\S+)/metrics\)")
+
+
+def serving(repository: Path, version: str) -> tuple[str, ...]:
+    """Return the flags to serve one NAME/VERSION of a repository, and no other.
+
+    Where there is no other, `--serve-versions` is left out: servers of earlier checkouts do not know it.
+    """
+    found = {f"{folder.parent.name}/{folder.name}" for folder in repository.glob("*/*") if folder.name.isdecimal()}
+    return ("--model-repository", str(repository), *(() if found == {version} else ("--serve-versions", version)))
+
+
+def bundled(root: Path = ROOT) -> tuple[str, ...]:
+    """Return the flags to serve one of a checkout's models: each takes a moment to load, and most tests need one."""
+    return serving(root / "model_repository", "en-de/1")
 
 
 class ServerProcess:
@@ -35,7 +47,7 @@ class ServerProcess:
         Raises:
             RuntimeError: it did not start; says why.
         """
-        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed on exit
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115, closed on exit
         self.process = subprocess.Popen(
             [
                 *(
@@ -48,7 +60,7 @@ class ServerProcess:
                     "--http-address",
                     "127.0.0.1:0",
                 ),
-                *([] if "--model-repository" in arguments else BUNDLED),
+                *([] if "--model-repository" in arguments else bundled(root)),
                 *("--drain-delay", "0", *arguments),
             ],
             cwd=root,
@@ -71,8 +83,8 @@ class ServerProcess:
 
     def log(self) -> str:
         """Return what the server has logged so far."""
-        self._stderr.seek(0)
-        return self._stderr.read()
+        file = self._stderr.fileno()  # whose offset is the server's, too: it must stay where the server writes
+        return os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace")
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 60) -> int:
         """Send a signal and wait; returns the exit status."""

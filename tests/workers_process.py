@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from tests.eventually import eventually
 from tests.free_port import free_ports
-from tests.server_process import BUNDLED, ROOT
+from tests.server_process import ROOT, bundled
 
 
 class WorkersProcess:
@@ -35,7 +35,7 @@ class WorkersProcess:
                 [
                     *(sys.executable, "-m", "service", "--workers", str(workers)),
                     *("--grpc-address", self.addresses[0], "--http-address", f"127.0.0.1:{http[0]}"),
-                    *([] if "--model-repository" in arguments else BUNDLED),
+                    *([] if "--model-repository" in arguments else bundled()),
                     *("--drain-delay", "0", *arguments),
                 ],
                 cwd=ROOT,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.peers.library_command import BUNDLE, main, vocabulary_file
 from benchmarks.peers.library_process import ROOT, Library
-from benchmarks.peers.library_result import PRECISIONS, Result
+from benchmarks.peers.library_result import END, PRECISIONS, Result
 from benchmarks.peers.peer import Endpoint
 from benchmarks.peers.server import METHOD, SERVICE, TranslatePeer
 from seq2serve.v1 import options_pb2, translation_pb2
@@ -42,7 +42,7 @@ def run(sources: list[list[str]], targets: list[int], precision: str) -> Result:
 
 @dataclass(frozen=True)
 class CTranslate2(TranslatePeer):
-    """Run it behind a Python server with dynamic batching."""
+    """Run it behind a Python server with dynamic batching, with a token more for each text: our end symbol's step."""
 
     lengths: Mapping[str, int]  # target tokens of each text, which its random weights would not know
     precision: str = PRECISIONS[0]
@@ -60,8 +60,12 @@ class CTranslate2(TranslatePeer):
 
     def payload(self, text: str) -> bytes:
         """Return a serialized request."""
-        options = options_pb2.DecodeOptions(max_length=self.lengths[text])
+        options = options_pb2.DecodeOptions(max_length=self.lengths[text] + END)
         return translation_pb2.TranslateRequest(text=text, options=options).SerializeToString()
+
+    def target_tokens(self, reply: bytes) -> int:
+        """Return the pieces of a serialized reply's translation, without the one that stands for the end symbol."""
+        return super().target_tokens(reply) - END
 
     @contextmanager
     def serve(self) -> Iterator[Endpoint]:

@@ -10,7 +10,8 @@ from typing import TypeAlias
 BATCH = 64  # sentences of a batch
 WARM_UP = 2 * BATCH  # sentences that are translated before the clock starts
 PRECISIONS = ("fp32", "int8")
-Job: TypeAlias = tuple[list[str], int]  # pieces of a source, and how many target tokens to produce
+END = 1  # the step of our decoder that chooses the end symbol, which no count of our target tokens has in it
+Job: TypeAlias = tuple[list[str], int]  # pieces of a source, and how many target tokens to produce, one step each
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Marian's side of the measurement; it runs in its own virtual environment.
 
-A sentence of N tokens is forced to begin with N - 1, and the model's bias makes the end symbol the last: N decoder
-steps, after which its row leaves the batch. Forcing costs next to nothing. The other way, --max-length-factor 1 and a
-model that never ends, lets each sentence of a batch run as long as its longest source: that makes other lengths than
-were wanted, and rows that never leave.
+A sentence of N tokens, the end symbol counted, is forced to begin with N - 1, and the model's bias makes the end
+symbol the last: N decoder steps, after which its row leaves the batch. Forcing costs next to nothing. The other way,
+--max-length-factor 1 and a model that never ends, lets each sentence of a batch run as long as its longest source:
+that makes other lengths than were wanted, and rows that never leave.
 """
 
 import sys

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.peers.loop import DecodeLoop, Translation
+from benchmarks.texts import draw_texts
 
 MOST = 64  # sentences of a batch
 WARM_UP = 64  # sentences that are translated before the clock starts
@@ -30,7 +31,7 @@ class Report:
     cpu_seconds: float
     sentences_per_second: float
     tokens_per_second: float
-    latencies: list[float]  # seconds of each sentence, in the order of the file; only one_at_a_time
+    latencies: list[float]  # seconds of each sentence, in their order; only one_at_a_time
 
 
 def sorted_batches(decoder: DecodeLoop, texts: Sequence[str], drop: bool) -> Iterator[Translation]:
@@ -65,7 +66,7 @@ def measure(decoder: DecodeLoop, texts: Sequence[str], way: str) -> Report:
     return Report(way, len(texts), tokens, seconds, cpu, len(texts) / seconds, tokens / seconds, latencies)
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """Print a report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, help="a source, or a source, a tab and a target, per line")
@@ -76,9 +77,8 @@ def main() -> None:
     parser.add_argument("--way", choices=WAYS, default=WAYS[0])
     parser.add_argument("--sentences", type=int, help="only so many; default all")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
-    arguments = parser.parse_args()
-    lines = arguments.file.read_text(encoding="utf-8").splitlines()
-    texts = [line.split("\t")[0] for line in lines][: arguments.sentences]
+    arguments = parser.parse_args(given)
+    texts = draw_texts(arguments.file, arguments.sentences)  # the same ones that benchmarks.compare sends
     decoder = DecodeLoop(arguments.bundle, arguments.threads, arguments.spinning, arguments.precision)
     report = measure(decoder, texts, arguments.way)
     if arguments.json:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -70,6 +71,12 @@ def test_no_file_names_a_package_index() -> None:
     ]
 
     assert naming == []
+
+
+def test_no_property_test_is_timed() -> None:
+    """Whichever tests run: a busy machine is no failure."""
+    assert settings.default is not None
+    assert settings.default.deadline is None
 
 
 def test_the_wheel_is_the_client() -> None:

@@ -12,6 +12,7 @@ from types import ModuleType
 import grpc
 import pytest
 
+from benchmarks import library_row
 from benchmarks.peers import (
     ctranslate2,
     ctranslate2_model,
@@ -23,6 +24,7 @@ from benchmarks.peers import (
 )
 from benchmarks.peers.library_process import Library
 from benchmarks.peers.library_result import PRECISIONS, Result, read_jobs, read_result, write_jobs
+from seq2serve.v1 import translation_pb2
 
 PARAMETERS = json.loads((library_command.BUNDLE / "manifest.json").read_text())["architecture"]["parameters"]
 LIBRARIES = (ctranslate2.LIBRARY, marian.LIBRARY)
@@ -101,6 +103,30 @@ def test_calls_in_company_get_the_tokens_they_want() -> None:
 
     assert [peer.target_tokens(reply) for reply in replies] == list(lengths.values())
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_libraries_make_a_step_for_our_end_symbol() -> None:
+    """They are told to take as many steps as our decoder, and rates are of the tokens that ours counts."""
+    wanted: list[int] = []
+
+    def run(sources: list[list[str]], targets: list[int], precision: str) -> Result:
+        wanted.extend(targets)
+        return Result("Nobody", "1.0", precision, len(sources), sum(targets), seconds=2, cpu_seconds=4, peak_bytes=1)
+
+    row = library_row.Library("nobody", run, "fp32", lambda: "").measure(SOURCES, TARGETS)
+
+    assert wanted == [2, 4, 21]
+    assert row.tokens_per_second == sum(TARGETS) / 2
+
+
+def test_ctranslate2_behind_a_server_makes_the_same_step() -> None:
+    """A request asks for one token more than our translation has, and the reply's is not counted."""
+    peer = ctranslate2.CTranslate2({"Who is there?": 4})
+    asked = translation_pb2.TranslateRequest.FromString(peer.payload("Who is there?")).options.max_length
+    reply = translation_pb2.TranslateResponse(usage=translation_pb2.Usage(target_tokens=asked))
+
+    assert asked == 5
+    assert peer.target_tokens(reply.SerializeToString()) == 4
 
 
 def test_jobs_survive_their_file() -> None:

@@ -19,6 +19,7 @@ from benchmarks.peers.loop import DecodeLoop, Translation
 from benchmarks.peers.naive import naive
 from benchmarks.peers.peer import PROC, Peer, usage
 from benchmarks.peers.triton import Triton, TritonEndpoint
+from benchmarks.texts import draw_texts
 from service.bundle import read_bundle
 from service.core.local import LocalCore
 from service.intake import Intake
@@ -99,6 +100,22 @@ def test_a_batch_lasts_as_long_as_its_longest(
     steps = [min(one.target_tokens + 1, limit) for one, limit in zip(served, limits, strict=True)]
     assert len(rows) == max(steps)
     assert sum(rows) == (sum(steps) if drop else len(TEXTS) * max(steps))
+
+
+def test_offline_translates_what_is_sent_to_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an ideal of the same sentences, of the same column, in the same order."""
+    file, seen = tmp_path / "numbered.tsv", []
+
+    def measure(_: object, texts: Sequence[str], way: str) -> offline.Report:
+        seen.extend(texts)
+        return offline.Report(way, len(texts), 1, 1.0, 1.0, 1.0, 1.0, [])
+
+    file.write_text("".join(f"{number}\tsource {number}\ttarget\n" for number in range(100)), encoding="utf-8")
+    monkeypatch.setattr(offline, "DecodeLoop", lambda *_: None)
+    monkeypatch.setattr(offline, "measure", measure)
+    offline.main([str(file), "--bundle", str(BUNDLE), "--threads", "1", "--sentences", "10"])
+
+    assert seen == draw_texts(file, 10)
 
 
 @pytest.mark.parametrize("way", offline.WAYS)

@@ -1,11 +1,49 @@
 """What a soak calls a leak."""
 
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
+from benchmarks import soak
 from benchmarks.soak import leaks, slope
 
 QUIET = {"slots": 0.0, "line": 0.0, "tasks": 22.0, "fds": 17.0, "MB": 380.0, "threads": 15.0}
 FLAT = [380.0, 384.0, 386.0, 385.0, 386.0, 385.0, 386.0, 385.0]
+
+ENGINE = """
+import sys, threading
+files = [open(sys.executable) for _ in range(20)]
+threads = [threading.Thread(target=threading.Event().wait, daemon=True) for _ in range(2)]
+for thread in threads:
+    thread.start()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+SERVER = f"""
+import subprocess, sys
+with subprocess.Popen([sys.executable, "-c", {ENGINE!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
+    print(engine.stdout.readline(), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are looked at in Linux's /proc")
+def test_what_an_engine_holds_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads and files of the processes that a server has started are the server's too."""
+    figures = {**dict.fromkeys(soak.HELD.values(), 3.0), "process_resident_memory_bytes": 1e6}
+    monkeypatch.setattr(soak, "scrape", lambda _: figures)
+    command = [sys.executable, "-c", SERVER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        found = soak.held(SimpleNamespace(http="", process=process))
+        process.communicate()
+
+    assert found["threads"] == 1 + 3
+    assert found["fds"] >= 3 + 20
 
 
 def test_what_is_held_as_before_is_no_leak() -> None:

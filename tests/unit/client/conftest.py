@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 import threading
@@ -246,6 +247,14 @@ def run(server: FakeServer, capsys, monkeypatch, tmp_path: Path) -> Callable[...
         return code, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture
+def in_background() -> Iterator[None]:
+    """Ignore Ctrl-C, as background jobs of a shell do; processes that the test starts inherit it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

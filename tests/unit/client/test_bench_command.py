@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,7 @@ import grpc
 import pytest
 
 from seq2serve.load.sentences import SENTENCES
+from tests.interruptible import interruptible
 
 CLIENT = Path(__file__).parents[3] / "client"
 PATIENCE = 30.0  # no test waits that long
@@ -176,6 +176,7 @@ def test_a_file_that_is_not_there(run, tmp_path: Path) -> None:
     assert str(tmp_path / "none") in messages
 
 
+@pytest.mark.usefixtures("in_background")
 def test_an_interrupt_ends_it_cleanly(server) -> None:
     """Ctrl-C ends at once, without a traceback, and the loads that are complete are printed."""
     complete = 1 + 2 * 6
@@ -190,7 +191,7 @@ def test_an_interrupt_ends_it_cleanly(server) -> None:
     server.every = hold
     flags = ("--in-flight", "2", "4", "--requests", "6", "--runs", "2", "--warm-up", "0", "--quiet")
     process = subprocess.Popen(
-        [sys.executable, "-m", "seq2serve", "bench", *flags],
+        interruptible("seq2serve", "bench", *flags),
         env=os.environ | {"PYTHONPATH": str(CLIENT), "SEQ2SERVE_ADDRESS": server.address},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -36,6 +36,14 @@ def ending_after_one(server):
     return bulk
 
 
+def answering_one_of_two(server):
+    def bulk(requests, context):
+        first, _ = next(requests), next(requests)
+        yield server.result(0, first, context)
+
+    return bulk
+
+
 @pytest.fixture
 def gone(server) -> threading.Event:
     """Set once the server sees the end of the call."""
@@ -162,7 +170,7 @@ def test_a_failing_server_ends_the_input(client, server) -> None:
 
 
 def test_results_that_never_come_are_an_error(client, server) -> None:
-    server.bulk = ending_after_one(server)
+    server.bulk = answering_one_of_two(server)
     results = client.translate_bulk(["a", "b"])
     assert next(results).outcome.text == "A"
     with pytest.raises(errors.InternalError, match="1 of 2"):

@@ -3,7 +3,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import grpc
 import pytest
 
 from seq2serve import command
+from tests.interruptible import interruptible
 
 CLIENT = Path(__file__).parents[3] / "client"
 
@@ -22,7 +22,7 @@ def start(server):
 
     def start(*args: str):
         process = subprocess.Popen(
-            [sys.executable, "-m", "seq2serve", *args],
+            interruptible("seq2serve", *args),
             env=os.environ | {"PYTHONPATH": str(CLIENT), "SEQ2SERVE_ADDRESS": server.address},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -301,6 +301,7 @@ def test_address_from_the_environment(server, capsys, monkeypatch) -> None:
     assert capsys.readouterr().out == "A\n"
 
 
+@pytest.mark.usefixtures("in_background")
 def test_each_line_is_answered_at_once_and_ctrl_c_ends_quietly(start) -> None:
     process = start("translate")
     for text in (b"a\n", b"b\n"):

@@ -1,6 +1,5 @@
 import asyncio
 import threading
-import time
 
 import grpc
 import pytest
@@ -10,12 +9,19 @@ from seq2serve.v1 import translation_pb2
 
 
 @pytest.fixture
-def gone(server) -> threading.Event:
+def begun() -> threading.Semaphore:
+    """Released for each endless translation that the server of `gone` has begun."""
+    return threading.Semaphore(0)
+
+
+@pytest.fixture
+def gone(server, begun) -> threading.Event:
     """Set once the server sees the client of an endless translation go away."""
     event = threading.Event()
 
     def streaming(request, context):
         context.add_callback(event.set)
+        begun.release()
         return server.endless(request, context)
 
     server.streaming = streaming
@@ -94,9 +100,9 @@ def test_leaving_the_block_tells_the_server(client, gone) -> None:
     assert gone.wait(30)
 
 
-def test_cancelled_from_another_thread(client, gone) -> None:
+def test_cancelled_from_another_thread(client, begun, gone) -> None:
     stream = client.translate_stream("a")
-    threading.Thread(target=lambda: (time.sleep(0.05), stream.cancel())).start()
+    threading.Thread(target=lambda: (begun.acquire(timeout=30), stream.cancel())).start()
     with pytest.raises(errors.Cancelled):
         list(stream)
     assert gone.wait(30)
@@ -162,13 +168,14 @@ def test_leaving_an_async_block_tells_the_server(with_async_client, gone) -> Non
     with_async_client(body)
 
 
-def test_cancelling_the_task_of_an_async_stream(with_async_client, gone) -> None:
+def test_cancelling_the_task_of_an_async_stream(with_async_client, begun, gone) -> None:
     """The task ends with asyncio's own error; cancelling only the stream gives ours."""
 
     async def body(client) -> None:
         streams = [client.translate_stream("a") for _ in range(2)]
         tasks = [asyncio.create_task(stream.result()) for stream in streams]
-        await asyncio.sleep(0.05)
+        for _ in streams:
+            assert await asyncio.to_thread(begun.acquire, timeout=30)
         tasks[0].cancel()
         streams[1].cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -71,7 +71,7 @@ def beams(draw: st.DrawFn) -> tuple[Array, Array, Array]:
     return totals, ids, scores.astype(numpy.float32)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(drawn=beams())
 def test_graph_goes_on_as_the_search_does(select: Select, drawn: tuple[Array, Array, Array]) -> None:
     """Of the hypotheses that are alive everything is the same, ties too, and the others are dead in both."""

@@ -155,7 +155,7 @@ word = st.text("abcdefghij", min_size=1, max_size=12)
 some_pairs = st.lists(st.tuples(word, word), min_size=1, max_size=60)
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(pairs=some_pairs, seed=st.integers(0, 9), epoch=st.integers(0, 9), batch_tokens=st.integers(1, 80))
 def test_every_pair_appears_exactly_once_in_an_epoch(pairs: Pairs, seed: int, epoch: int, batch_tokens: int) -> None:
     """Without concatenation an epoch holds each pair once, in batches that are never empty."""
@@ -164,7 +164,7 @@ def test_every_pair_appears_exactly_once_in_an_epoch(pairs: Pairs, seed: int, ep
     assert all(corpus.batches(seed, epoch, batch_tokens))
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     pairs=some_pairs,
     seed=st.integers(0, 9),
@@ -193,7 +193,7 @@ def test_concatenation_joins_both_sides_of_the_same_pairs() -> None:
     assert len(dealt) < 65
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(pairs=some_pairs, concatenate=st.floats(0, 1), batch_tokens=st.integers(1, 80))
 def test_batches_are_bounded(pairs: Pairs, concatenate: float, batch_tokens: int) -> None:
     """A batch's padded target rectangle has at most batch_tokens pieces, unless one pair alone is longer."""

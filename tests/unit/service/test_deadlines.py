@@ -134,7 +134,7 @@ def test_a_source_above_the_line_s_limit_waits_alone() -> None:
         scheduler.submit(make_request(5))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.floats(0.1, 60), st.integers(1, 30)), min_size=1, max_size=60), st.integers(1, 5))
 def test_admitted_means_finished(arrivals: list[tuple[float, int]], slots: int) -> None:
     """Where translations are as long as their sources and steps take a second, who is admitted is never late."""

@@ -214,7 +214,7 @@ def test_full_line_is_refused_at_once() -> None:
     assert len(finished) == 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     slots=st.integers(1, 6),
     shards=st.integers(1, 3),

@@ -84,7 +84,7 @@ def same(one: list[Hypothesis], other: list[Hypothesis]) -> None:
     st.integers(12, 40),
     st.randoms(use_true_random=False),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_company_changes_nothing(cases: list[tuple[dict[str, Any], list[int]]], slots: int, random: Any) -> None:
     """A result depends neither on who else is in flight, nor on when it joined, nor on the number of slots."""
     requests = [make_request(*source, **options) for options, source in cases]
@@ -99,7 +99,7 @@ def test_company_changes_nothing(cases: list[tuple[dict[str, Any], list[int]]], 
 
 
 @given(searches(), st.lists(PIECES, min_size=1, max_size=12))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_hypotheses_keep_to_their_options(options: dict[str, Any], source: list[int]) -> None:
     """Whatever is asked for: lengths, forbidden pieces, ends, prefixes, order and alignments are as they should be."""
     found = search(*source, **options)
@@ -130,7 +130,7 @@ def test_hypotheses_keep_to_their_options(options: dict[str, Any], source: list[
 
 
 @given(searches(), st.lists(PIECES, min_size=1, max_size=12))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_beam_of_one_is_greedy(options: dict[str, Any], source: list[int]) -> None:
     """Beam search with a width of 1 finds what greedy search finds; a loop's first sign is the same."""
     for name in ("beam_size", "num_hypotheses", "sampling", "alternatives", "patience"):
@@ -230,7 +230,7 @@ def test_streamed_pieces_are_kept() -> None:
 
 
 @given(st.lists(PIECES, min_size=1, max_size=12), st.integers(1, 30), st.booleans())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_scores_that_nobody_asked_for_change_nothing(source: list[int], longest: int, guarded: bool) -> None:
     """Greedy search by logits alone says the same, for the same reason, and gives no numbers that are not known."""
     options = {"max_length": longest, "repetition_guard": guarded}

@@ -22,7 +22,7 @@ def encode(lengths: list[int], first: int) -> Encoded:
     return Encoded({"hidden_0": state}, {"keys": keys}, numpy.array(lengths, numpy.int64))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.randoms()), min_size=1, max_size=8))
 def test_rows_keep_what_is_theirs(steps: list[tuple[list[int], object]]) -> None:
     """Whoever joins and leaves: a row has its memory, length and state, in slabs that are hardly wider than needed."""

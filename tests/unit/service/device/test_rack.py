@@ -51,7 +51,7 @@ def make(slots: int, size: int = 1 << 30) -> tuple[HostMemory, Shelf]:
     return memory, Shelf(memory, slots, [LENGTH], [KEYS, CONTEXT], [STATE])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.integers(1, 3),
     st.lists(st.tuples(st.lists(st.integers(1, LENGTH), min_size=1, max_size=6), st.randoms()), min_size=1, max_size=8),

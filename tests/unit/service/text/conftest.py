@@ -3,12 +3,8 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from service.vocabulary import Vocabulary
-
-settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
-settings.load_profile("untimed")
 
 MODEL = Path(__file__).parents[4] / "model_repository" / "en-de" / "1" / "vocabulary.model"
 
