@@ -29,6 +29,10 @@ def bundled(root: Path = ROOT) -> tuple[str, ...]:
     return serving(root / "model_repository", "en-de/1")
 
 
+def _path(first: str) -> str:
+    return os.pathsep.join([first, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 class ServerProcess:
     """Start `python -m service` on free ports of 127.0.0.1, and stop it by its pid."""
 
@@ -64,7 +68,8 @@ class ServerProcess:
                 *("--drain-delay", "0", *arguments),
             ],
             cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root / "client"), **(environment or {})},
+            # What this process imports from elsewhere, such as another ONNX Runtime, so does the server.
+            env={**os.environ, "PYTHONPATH": _path(str(root / "client")), **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             stdin=subprocess.DEVNULL,

@@ -3,7 +3,8 @@
 import ctypes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import packages_distributions
+from importlib.metadata import distribution, packages_distributions
+from pathlib import Path
 
 import onnxruntime
 from onnxruntime.capi import build_and_package_info as build
@@ -33,7 +34,7 @@ class Runtime:
         if PROVIDERS["cuda"] in onnxruntime.get_available_providers() and has_gpu():
             onnxruntime.preload_dlls()
         return cls(
-            tuple(sorted(set(packages_distributions().get("onnxruntime", ())))),
+            _packages(),
             tuple(onnxruntime.get_available_providers()),
             str(getattr(build, "cuda_version", "") or ""),
             _driver(),
@@ -41,6 +42,16 @@ class Runtime:
             has_gpu(),
             choose_device("auto").note,
         )
+
+
+def _packages() -> tuple[str, ...]:
+    """Name the distributions that have written the module that is imported; others may lie elsewhere on the path."""
+    named = set(packages_distributions().get("onnxruntime", ()))
+    here = Path(onnxruntime.__file__).resolve()
+    found = [
+        name for name in named if Path(str(distribution(name).locate_file("onnxruntime/__init__.py"))).resolve() == here
+    ]
+    return tuple(sorted(found))
 
 
 def check_runtime(runtime: Runtime, device: str) -> Iterator[Finding]:

@@ -1,6 +1,8 @@
 """What the doctor says of ONNX Runtime, CUDA, cuDNN and the driver, for machines that we do not have."""
 
 from dataclasses import replace
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +62,15 @@ def test_a_server_that_falls_back_to_the_cpu_is_at_fault(monkeypatch: pytest.Mon
     found = list(check_runtime(read, "auto"))
     assert [finding.level for finding in found] == [Level.OK, Level.FAULT]
     assert "libcurand.so.10" in found[1].found
+
+
+def test_a_package_elsewhere_on_the_path_is_no_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is put before another hides it; only two in one folder have written the same files."""
+    before = Runtime.read().packages
+    info = tmp_path / "onnxruntime_other-9.9.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime-other\nVersion: 9.9\n", encoding="utf-8")
+    (info / "RECORD").write_text("onnxruntime/__init__.py,,\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "onnxruntime-other" in packages_distributions()["onnxruntime"]
+    assert Runtime.read().packages == before
