@@ -60,6 +60,11 @@ class Engine:
         return self._scheduler
 
     @property
+    def cause(self) -> Exception | None:
+        """Return what failed last, whether or not a request failed by it."""
+        return next((shard.cause for shard in self._shards if shard.cause), None)
+
+    @property
     def stats(self) -> EngineStats:
         """Return what all shards have done so far."""
         return reduce(add, (shard.stats for shard in self._shards))

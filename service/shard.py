@@ -33,6 +33,7 @@ class Shard:
     ) -> None:
         self.number = number
         self.stats = stats
+        self.cause: Exception | None = None  # of the last failure of a batch or a step
         self._lock = lock  # around every call of the scheduler
         self._scheduler, self._runner, self._search, self._emit = scheduler, runner, search, emit
         self._searches: dict[Lane, Search] = {}
@@ -116,7 +117,8 @@ class Shard:
         started = time.monotonic()
         try:
             encoded = self._runner.encode([request.source_ids for request in batch])
-        except Exception:
+        except Exception as error:
+            self.cause = error
             log.exception("encoding %d sources failed", len(batch))
             return False
         now = time.monotonic()
@@ -147,7 +149,8 @@ class Shard:
                 self._runner.admit(lane, encoded, [request.encoded_row for request in batch])
                 self._searches[lane].join(batch)
                 joined += batch
-        except Exception:
+        except Exception as error:
+            self.cause = error
             lost = requests[len(joined) :]  # they hold the last rows, so that nobody else's moves
             log.exception("admitting %d requests to %s failed", len(lost), lane)
             self._retry(lane, [request.row for request in lost])
@@ -184,7 +187,8 @@ class Shard:
                     self.stats.wasted_steps += left * search.width * len(finished)
                     news += finished
             news += self._report(search)
-        except Exception:
+        except Exception as error:
+            self.cause = error
             log.exception("a step of %d rows failed in %s", search.rows, lane)
             over = [r for r in search.requests if r.status is Status.FINISHED and not r.cancelled_at]
             begun = [r for r in search.requests if r.status is Status.RUNNING]  # and will begin again

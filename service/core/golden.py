@@ -35,9 +35,13 @@ def replay_golden(bundle: Bundle, precision: str, intake: Intake, engine: Engine
     for example, request in replayed:
         expected = example.outputs.get(precision)
         if request.error is not None or (expected and request.hypotheses[0].ids != expected.ids):
-            got = "an error" if request.error else repr(intake.vocabulary.decode(request.hypotheses[0].ids))
+            got = (
+                f"an error ({engine.cause!r})"
+                if request.error
+                else repr(intake.vocabulary.decode(request.hypotheses[0].ids))
+            )
             wanted = repr(expected.text) if expected else "a translation"
             raise ParityError(
                 bundle.file(manifest.graph("step", precision).file),
                 f"golden sentence {example.source!r} gives {got}, the exported model gave {wanted}",
-            )
+            ) from engine.cause

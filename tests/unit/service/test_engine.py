@@ -139,6 +139,18 @@ class Undecided(FakeRunner):
         return [step]
 
 
+def test_the_cause_of_a_failure_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    """Who proves a bundle tells of it, where nobody reads a log."""
+    caplog.set_level(logging.CRITICAL)
+    for runner, why in ((FakeRunner(fails_on=9), "the encoder failed"), (FakeRunner(breaks_on=9), "the step failed")):
+        engine, finished = make_engine(runner)
+        assert engine.cause is None
+        engine.submit(make_request(8, 9))
+        run_dry(engine)
+        assert isinstance(finished[0].error, InternalError)
+        assert str(engine.cause) == why
+
+
 def test_a_model_without_numbers_fails_its_lane_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
     """What a model answers with NaN is an error, not a translation."""
     caplog.set_level(logging.CRITICAL)
