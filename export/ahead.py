@@ -30,7 +30,7 @@ def repeat(model: onnx_ir.Model, state: Sequence[str], end: int) -> None:
     body = _body(nodes, inner, found["logits"], [found[f"next_{name}"] for name in state], eos)
     steps = _value(STEPS, DataType.INT64)
     begun = _node("Equal", [carried[0], eos], _value("ended", DataType.BOOL, *PAIRS))
-    last = [_like(value, f"{value.name}_after") for value in (carried[0],)]
+    last = _like(carried[0], "previous_ids_after")
     states = [_like(found[f"next_{name}"], f"next_{name}") for name in state]
     for name in state:
         found[f"next_{name}"].name = f"{name}_step"
@@ -40,7 +40,7 @@ def repeat(model: onnx_ir.Model, state: Sequence[str], end: int) -> None:
         "Loop",
         [steps, going, *carried, begun.outputs[0]],
         {"body": body},
-        outputs=[*last, *states, over, *results],
+        outputs=[last, *states, over, *results],
     )
     graph.extend([begun, loop])
     graph.inputs.append(steps)

@@ -164,9 +164,10 @@ class OnnxRunner:
         advanced by several pieces: for them what lies between two steps takes as long as a step.
         """
         slots, role = self._lanes[lane], self._roles.get(lane.graph, lane.graph)
-        steps = min(ahead, ROW_STEPS // max(1, slots.rows))
-        if self._ahead and steps > 1 and role == "step_greedy" and not alignment:
-            return self._go_ahead(slots, choice, steps)
+        if ahead > 1 and role == "step_greedy" and not alignment:
+            steps = min(ahead, ROW_STEPS // self._rows)
+            if steps > 1:
+                return self._go_ahead(slots, choice, steps)
         names = [*self._outputs[role], "alignment"] if alignment else self._outputs[role]
         session = (self._wide_steps if self._is_alone(lane.shard) else self._steps)[role]
         feeds = slots.feeds(choice.ids, choice.parents)
@@ -194,6 +195,11 @@ class OnnxRunner:
             raise ArithmeticError("the decoder graph gave NaN")
         slots.follow(dict(zip(self._state_names, states, strict=True)))
         return [Step(None, said[:, :, None]) for said in ids]
+
+    @property
+    def _rows(self) -> int:
+        """Count the rows of all lanes, which wait for one another."""
+        return sum(slots.rows for slots in list(self._lanes.values()))
 
     def _is_alone(self, shard: int) -> bool:
         """Tell whether no other shard has rows."""

@@ -10,7 +10,7 @@ import onnxruntime
 from onnxruntime.capi import build_and_package_info as build
 
 from seq2serve.doctor.finding import Finding, Level
-from service.provider import PROVIDERS, choose_device, has_gpu
+from service.provider import PROVIDERS, choose_device, has_gpu, load_libraries
 
 CUDNN = 9
 INSTALL = "pip install onnxruntime-gpu[cuda,cudnn]"
@@ -32,7 +32,7 @@ class Runtime:
     def read(cls) -> "Runtime":
         """Read those of this process."""
         if PROVIDERS["cuda"] in onnxruntime.get_available_providers() and has_gpu():
-            onnxruntime.preload_dlls()
+            load_libraries()
         return cls(
             _packages(),
             tuple(onnxruntime.get_available_providers()),

@@ -129,6 +129,7 @@ def test_following_goes_on_after_a_version_was_taken_away(caplog: pytest.LogCapt
         await until(lambda: any("following the model repository failed" in line for line in caplog.messages))
         versions.there.append(TWO)
         await until(lambda: len(registry.models) == 2)
+        assert not following.done()
         following.cancel()
 
     with caplog.at_level(logging.ERROR):

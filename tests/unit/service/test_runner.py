@@ -97,16 +97,19 @@ def test_steps_ahead_are_the_same_steps(bundle: Bundle, precision: str) -> None:
 def test_as_many_steps_are_taken_as_the_rows_leave_time_for(bundle: Bundle) -> None:
     """Eight of all rows together, so that nobody who comes waits longer than for one step of many rows."""
     runner = OnnxRunner(bundle, "int8", 1)
+    lane, other = GREEDY, Lane(128, 1, "step_greedy", shard=1)
     for rows, steps in ((1, 8), (2, 4), (3, 2), (4, 2), (5, 1), (8, 1)):
-        lane = Lane(64, 1, "step_greedy", alone=rows)
         runner.admit(lane, runner.encode([numpy.arange(5, 25)] * rows), range(rows))
         choice = Choice(numpy.full((rows, 1), 2), None, None)
         assert len(runner.step(lane, choice, False, runner.ahead)) == steps
         assert len(runner.step(lane, choice, False, 3)) == min(3, steps)
-    aligned = Lane(64, 1, "step_greedy", alone=9)
-    runner.admit(aligned, runner.encode(SOURCES[:1]), [0])
-    (step,) = runner.step(aligned, Choice(numpy.full((1, 1), 2), None, None), True, runner.ahead)
+        runner.compact(lane, [], [], 0)
+    one = Choice(numpy.full((1, 1), 2), None, None)
+    runner.admit(lane, runner.encode(SOURCES[:1]), [0])
+    (step,) = runner.step(lane, one, True, runner.ahead)
     assert step.alignment is not None
+    runner.admit(other, runner.encode([SOURCES[0]] * 3), range(3))  # of another lane, and another thread
+    assert len(runner.step(lane, one, False, runner.ahead)) == 2
 
 
 def test_steps_end_with_the_last_hypothesis(bundle: Bundle) -> None:
