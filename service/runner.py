@@ -93,6 +93,7 @@ class OnnxRunner:
             "step": [*following, "candidate_log_probabilities", "candidate_ids"],
             "step_full": [*following, "log_probabilities"],
             "step_greedy": [*following, "logits"],
+            AHEAD: ["ahead_ids", "ahead_logits", *following],
         }
         self._lanes: dict[Lane, Slots] = {}
         # Few rows are in one shard, and may read weights faster with the threads of all.
@@ -188,9 +189,8 @@ class OnnxRunner:
         """
         assert self._ahead is not None
         (feed,) = slots.feeds(choice.ids, choice.parents)
-        following = [f"next_{name}" for name in self._state_names]
         feed |= {"steps": numpy.array(steps), **self._tables["step_greedy"]}
-        ids, logits, *states = self._ahead.run(["ahead_ids", "ahead_logits", *following], feed)
+        ids, logits, *states = self._ahead.run(self._outputs[AHEAD], feed)
         if numpy.isnan(logits).any():
             raise ArithmeticError("the decoder graph gave NaN")
         slots.follow(dict(zip(self._state_names, states, strict=True)))

@@ -35,9 +35,8 @@ OUTCOME = (
 _outcome_of = attrgetter(*OUTCOME)
 # Objects of our own take far longer to pickle than the numbers they hold: options, which are alike in most requests,
 # go as bytes that are kept, and all else as plain tuples.
-_pack = partial(pickle.dumps, protocol=pickle.HIGHEST_PROTOCOL)
-_pack_often, _unpack_often = lru_cache(1024)(_pack), lru_cache(1024)(pickle.loads)
-KEPT = 1024  # bytes of options: longer ones hold sequences of a caller's own
+_pack_options = lru_cache(1024)(partial(pickle.dumps, protocol=pickle.HIGHEST_PROTOCOL))
+_unpack_options = lru_cache(1024)(pickle.loads)
 _REASONS = {reason.value: reason for reason in FinishReason}
 
 
@@ -46,7 +45,7 @@ class Submitted(NamedTuple):
 
     number: int
     source_ids: bytes
-    options: bytes
+    options: bytes | SearchOptions  # bytes, unless they are of a caller's own
     streams: bool
     priority: int
     deadline: float
@@ -55,12 +54,15 @@ class Submitted(NamedTuple):
     @classmethod
     def of(cls, number: int, request: Request) -> "Submitted":
         """Take what an engine needs to know of a request."""
-        ids, options = request.source_ids.tobytes(), _pack_options(request.options)
-        return cls(number, ids, options, request.streams, request.priority, request.deadline, request.submitted_at)
+        ids, options = request.source_ids.tobytes(), request.options
+        own = options.sampling or options.suppressed or options.prefix or options.end_ids
+        packed = options if own else _pack_options(options)
+        return cls(number, ids, packed, request.streams, request.priority, request.deadline, request.submitted_at)
 
     def request(self) -> Request:
         """Make a request of it."""
-        ids, options = numpy.frombuffer(self.source_ids, numpy.int64), _unpack_options(self.options)
+        ids = numpy.frombuffer(self.source_ids, numpy.int64)
+        options = _unpack_options(self.options) if isinstance(self.options, bytes) else self.options
         return Request(ids, options, self.streams, self.priority, self.deadline, submitted_at=self.submitted_at)
 
 
@@ -121,16 +123,6 @@ class Ended(NamedTuple):
         request.finish_reason = _REASONS[self.finish_reason]
         for name, value in zip(OUTCOME, self.outcome, strict=True):
             setattr(request, name, value)
-
-
-def _pack_options(options: SearchOptions) -> bytes:
-    own = options.sampling or options.suppressed or options.prefix or options.end_ids
-    return _pack(options) if own else _pack_often(options)
-
-
-def _unpack_options(packed: bytes) -> SearchOptions:
-    options: SearchOptions = pickle.loads(packed) if len(packed) > KEPT else _unpack_often(packed)
-    return options
 
 
 def _pack_hypothesis(one: Hypothesis) -> tuple[Any, ...]:

@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from statistics import median
 
 import numpy
@@ -137,17 +136,15 @@ class DeviceRunner:
         Raises:
             DeviceLost: it failed, and so would whatever came after it.
         """
-        with self._noticing():
-            return self._encode(sources)
-
-    @contextmanager
-    def _noticing(self) -> Iterator[None]:
-        """See whether what failed has taken the device along: ONNX Runtime's errors do not tell."""
         try:
-            yield
+            return self._encode(sources)
         except Exception:
-            self.memory.wait()  # raises DeviceLost where nothing works any more
+            self._notice()
             raise
+
+    def _notice(self) -> None:
+        """See whether what failed has taken the device along: ONNX Runtime's errors do not tell."""
+        self.memory.wait()
 
     def _encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
         padded, lengths = pad_sources(sources, self._pad)
@@ -190,8 +187,11 @@ class DeviceRunner:
         Raises:
             DeviceLost: it failed, and so would whatever came after it.
         """
-        with self._noticing():
+        try:
             return self._step(lane, choice, alignment, ahead)
+        except Exception:
+            self._notice()
+            raise
 
     def _step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int) -> Sequence[Step]:
         on, role = self._lanes[lane], self._role(lane, choice)

@@ -76,13 +76,17 @@ def test_options_go_over_the_wire_as_they_are() -> None:
 
 def test_options_of_a_caller_s_own_are_not_kept() -> None:
     """Sequences may be long, and seeds are all different: only what is alike in many requests is remembered."""
-    kept = wire._pack_often.cache_info().currsize, wire._unpack_often.cache_info().currsize
+    kept = wire._pack_options.cache_info().currsize, wire._unpack_options.cache_info().currsize
     many = tuple((i, i + 1) for i in range(4, 500))
-    for options in ({"suppressed": many}, {"prefix": tuple(range(4, 400))}, {"end_ids": tuple(range(4, 400))}):
+    for options in (
+        {"suppressed": many},
+        {"prefix": tuple(range(4, 400))},
+        {"end_ids": tuple(range(4, 400))},
+        {"sampling": Sampling(seed=99)},
+    ):
         made = make_request(**options)
         assert _over_the_wire(Submitted.of(1, made)).request().options == made.options
-    Submitted.of(1, make_request(sampling=Sampling(seed=99)))
-    assert (wire._pack_often.cache_info().currsize, wire._unpack_often.cache_info().currsize) == kept
+    assert (wire._pack_options.cache_info().currsize, wire._unpack_options.cache_info().currsize) == kept
 
 
 @pytest.mark.parametrize("aligned", [False, True])
