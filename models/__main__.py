@@ -1,4 +1,4 @@
-"""Train and evaluate models: python -m models train|evaluate|average|speed|figures."""
+"""Train and evaluate models: python -m models train|evaluate|average|distill|speed|figures."""
 
 import argparse
 import logging
@@ -13,6 +13,7 @@ from models import checkpoint
 from models.checkpoint import RunError
 from models.config import Recipe, RecipeError, TextFile
 from models.data import DataError, read_pairs
+from models.distillation import distill
 from models.evaluation import evaluate
 from models.figures import command as figures
 from models.processes import Processes
@@ -51,6 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     mean.add_argument("run", type=Path)
     mean.add_argument("--data", type=Path, required=True, help="root folder of the validation text")
     mean.set_defaults(command=_average)
+    teach = commands.add_parser("distill", help="translate training text by several runs' models, for another to learn")
+    teach.add_argument("runs", type=Path, nargs="+", metavar="run", help="of one vocabulary and training text")
+    teach.add_argument("--data", type=Path, required=True, help="root folder that the recipes' paths start from")
+    teach.add_argument(
+        "--out", type=Path, required=True, help="beginning of the files: OUT.<language>.txt, two of them"
+    )
+    teach.add_argument("--beam", type=int, default=5, help="hypotheses of each source (%(default)s)")
+    teach.set_defaults(command=_distill)
     speed = commands.add_parser("speed", help="measure how fast a recipe trains, and where the time goes")
     speed.add_argument("recipe", type=Path)
     speed.add_argument("--data", type=Path, required=True, help="root folder that the recipe's paths start from")
@@ -58,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     speed.add_argument("--profile", action="store_true", help="print what PyTorch's operators take")
     speed.set_defaults(command=_speed)
     figures.add_parser(commands)
-    for command in (train, scores, mean, speed):
+    for command in (train, scores, mean, teach, speed):
         command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
         command.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all cores")
     return parser
@@ -91,6 +100,12 @@ def _train(arguments: argparse.Namespace) -> None:
         trainer.resume()
     trainer.train()
     processes.close()
+
+
+def _distill(arguments: argparse.Namespace) -> None:
+    if arguments.beam < 1:
+        raise RunError(f"--beam {arguments.beam}: at least 1")
+    distill(arguments.runs, arguments.data, arguments.out, arguments.beam, _device(arguments))
 
 
 def _speed(arguments: argparse.Namespace) -> None:

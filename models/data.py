@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models.config import DataConfig, TextFile
+from models.segmentation import Segmentations
 from models.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
 
 Pair = tuple[list[int], list[int]]  # pieces of source and target
@@ -88,13 +89,20 @@ class Corpus:
         encoded = list(zip(sources, targets, strict=True))
         kept = [i for i, (source, target) in enumerate(encoded) if source and target and self._fits(source, target)]
         self.pairs = [encoded[i] for i in kept]
-        self.texts = [pairs[i] for i in kept] if config.segmentations > 1 else []
+        self.segmentations = (
+            [self._segmentations(side) for side in zip(*(pairs[i] for i in kept), strict=True)]
+            if config.segmentations > 1
+            else []
+        )
         self.left_out = len(pairs) - len(kept)
         if not kept:
             raise DataError(f"no training pair has 1 to {config.max_pieces} pieces on both sides")
 
     def _fits(self, source: Sequence[int], target: Sequence[int]) -> bool:
         return max(len(source), len(target)) <= self.config.max_pieces
+
+    def _segmentations(self, texts: Sequence[str]) -> Segmentations:
+        return self.tokenizer.segmentations(texts, self.config.segmentations, self.config.segmentation_smoothing)
 
     def batches(self, seed: int, epoch: int, batch_tokens: int) -> list[list[Pair]]:
         """Group the pairs of one epoch into batches of at most `batch_tokens` padded target pieces.
@@ -115,10 +123,9 @@ class Corpus:
 
     def _segmented(self, random: numpy.random.Generator) -> list[Pair]:
         """Draw how each text is split into pieces in this epoch (Kudo 2018), if there is more than one way."""
-        if not self.texts:
+        if not self.segmentations:
             return self.pairs
-        count, alpha = self.config.segmentations, self.config.segmentation_smoothing
-        sides = [self.tokenizer.draw(texts, count, alpha, random) for texts in zip(*self.texts, strict=True)]
+        sides = [segmentations.draw(random) for segmentations in self.segmentations]
         drawn = zip(*sides, strict=True)
         return [pair if self._fits(*pair) else best for pair, best in zip(drawn, self.pairs, strict=True)]
 

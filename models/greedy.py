@@ -1,12 +1,14 @@
 """Greedy decoding in PyTorch: for validation, and the reference that the served model must agree with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from models.data import pad_sources
 from models.seq2seq import Seq2Seq
 from models.tokenizer import BOS_ID, EOS_ID
+
+Decode = Callable[[Sequence[Sequence[int]], Sequence[int]], list[list[int]]]  # of sources and the most words of each
 
 
 @torch.no_grad()
@@ -36,7 +38,12 @@ def default_max_length(source_length: int) -> int:
 
 
 def translate(model: Seq2Seq, sources: Sequence[Sequence[int]], batch_pieces: int = 8000) -> list[list[int]]:
-    """Decode any number of sources greedily, sorted into batches of like length, in the order given."""
+    """Decode any number of sources greedily, in the order given."""
+    return in_batches(sources, lambda rows, limits: greedy(model, rows, limits), batch_pieces)
+
+
+def in_batches(sources: Sequence[Sequence[int]], decode: Decode, batch_pieces: int = 8000) -> list[list[int]]:
+    """Decode any number of sources, sorted into batches of like length, in the order given; empty ones give nothing."""
     order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
     results: list[list[int]] = [[] for _ in sources]
     order = [i for i in order if sources[i]]
@@ -44,6 +51,6 @@ def translate(model: Seq2Seq, sources: Sequence[Sequence[int]], batch_pieces: in
         count = max(1, batch_pieces // len(sources[order[0]]))
         batch, order = order[:count], order[count:]
         rows = [sources[i] for i in batch]
-        for i, result in zip(batch, greedy(model, rows, [default_max_length(len(r)) for r in rows]), strict=True):
+        for i, result in zip(batch, decode(rows, [default_max_length(len(r)) for r in rows]), strict=True):
             results[i] = result
     return results

@@ -1,6 +1,7 @@
 """Encoder, decoder and embeddings as one model: p(target | source)."""
 
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from models.attention import Memory
 from models.cells import State
@@ -43,6 +44,8 @@ class Seq2Seq(nn.Module):
     def embed(self, table: nn.Embedding, ids: Tensor) -> Tensor:
         """Look ids (...) up; gives (..., E)."""
         embedded: Tensor = self.embedding_dropout(table(ids) * self.embedding_scale)
+        if self.training and self.config.word_dropout:
+            embedded = embedded * dropout(embedded.new_ones(*ids.shape, 1), self.config.word_dropout)
         return embedded
 
     def encode(self, source_ids: Tensor, lengths: Tensor) -> tuple[Memory, State]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy
 import sentencepiece
 
+from models.segmentation import Segmentations, Ways
+
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(4)
 UNKNOWN_PENALTY = 10.0  # what an unknown piece scores below the least likely one; the library's own
 
@@ -37,23 +39,22 @@ class Tokenizer:
         ids: list[list[int]] = self._processor.encode(list(texts))
         return ids
 
-    def draw(self, texts: Sequence[str], count: int, alpha: float, random: numpy.random.Generator) -> list[list[int]]:
-        """Split texts in one of their `count` best ways each, of probability p^alpha (Kudo 2018, 3.2).
+    def segmentations(self, texts: Sequence[str], count: int, alpha: float) -> Segmentations:
+        """Find the `count` best ways to split each text, with chances as their probabilities to the power of alpha.
 
         The library draws by itself, too, but not the same in every process.
         """
-        chances = random.random(len(texts))
-        return [self._draw(text, count, alpha, chance) for text, chance in zip(texts, chances, strict=True)]
+        return Segmentations(self._ways(text, count, alpha) for text in texts)
 
-    def _draw(self, text: str, count: int, alpha: float, chance: float) -> list[int]:
-        ways: list[list[int]] = self._processor.nbest_encode(text, nbest_size=count)
+    def _ways(self, text: str, count: int, alpha: float) -> Ways:
+        ways: list[list[int]] = self._processor.nbest_encode(text, nbest_size=count) or [[]]
+        if not ways[0]:
+            return [[]], numpy.ones(1)
         lengths = [len(ids) for ids in ways]
-        if len(ways) < 2:
-            return ways[0] if ways else []
         scores = self._scores[numpy.fromiter(chain.from_iterable(ways), numpy.int64, sum(lengths))]
         weights = numpy.add.reduceat(scores, [0, *accumulate(lengths[:-1])])
-        likely = numpy.cumsum(numpy.exp(alpha * (weights - weights.max())))
-        return ways[int(numpy.searchsorted(likely, chance * likely[-1], side="right"))]
+        likely = numpy.exp(alpha * (weights - weights.max()))
+        return ways, likely / likely.sum()
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Join piece ids to texts."""

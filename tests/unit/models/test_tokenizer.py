@@ -73,13 +73,14 @@ def test_the_file_is_all_there_is_to_know(tokenizer: Tokenizer) -> None:
 
 def _ways(tokenizer: Tokenizer, text: str, count: int, alpha: float) -> Counter[tuple[int, ...]]:
     """Draw 4,000 splits of one text."""
-    return Counter(map(tuple, tokenizer.draw([text] * 4000, count, alpha, numpy.random.default_rng(1))))
+    segmentations, random = tokenizer.segmentations([text], count, alpha), numpy.random.default_rng(1)
+    return Counter(tuple(segmentations.draw(random)[0]) for _ in range(4000))
 
 
 def test_drawn_splits_spell_the_text(tokenizer: Tokenizer) -> None:
     """Whatever is drawn decodes to the text, and most texts are not always split the same way."""
-    random = numpy.random.default_rng(1)
-    rounds = [tokenizer.draw(TEXT, 16, 0.1, random) for _ in range(4)]
+    segmentations, random = tokenizer.segmentations(TEXT, 16, 0.1), numpy.random.default_rng(1)
+    rounds = [segmentations.draw(random) for _ in range(4)]
     assert all(tokenizer.decode(drawn) == TEXT for drawn in rounds)
     assert sum(len({tuple(row) for row in rows}) > 1 for rows in zip(*rounds, strict=True)) > len(TEXT) / 2
 
@@ -105,7 +106,7 @@ def test_splits_are_drawn_by_their_probability(tokenizer: Tokenizer) -> None:
 @pytest.mark.parametrize("text", ["", "   ", "Ω≈ç", "mira 字字 bako", "a" * 300])
 def test_any_text_can_be_drawn(tokenizer: Tokenizer, text: str) -> None:
     """Nothing, unknown characters and long words are split, too, and into as much text as the best way gives."""
-    (row,) = tokenizer.draw([text], 64, 0.1, numpy.random.default_rng(1))
+    (row,) = tokenizer.segmentations([text], 64, 0.1).draw(numpy.random.default_rng(1))
     assert tokenizer.decode([row]) == tokenizer.decode(tokenizer.encode([text]))
 
 
@@ -114,11 +115,11 @@ def test_another_process_draws_the_same(tokenizer: Tokenizer) -> None:
     program = (
         "import sys, pathlib, numpy; from models.tokenizer import Tokenizer; "
         "tokenizer = Tokenizer(pathlib.Path(sys.argv[1])); "
-        "print(tokenizer.draw(sys.argv[2:], 16, 0.1, numpy.random.default_rng(7)))"
+        "print(tokenizer.segmentations(sys.argv[2:], 16, 0.1).draw(numpy.random.default_rng(7)))"
     )
     command = [sys.executable, "-c", program, str(tokenizer.path), *TEXT]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert found.strip() == str(tokenizer.draw(TEXT, 16, 0.1, numpy.random.default_rng(7)))
+    assert found.strip() == str(tokenizer.segmentations(TEXT, 16, 0.1).draw(numpy.random.default_rng(7)))
 
 
 def test_training_is_reproducible(tokenizer: Tokenizer, tmp_path: Path) -> None:
