@@ -59,6 +59,7 @@ class Rack:
         """
         self.slots, self.length = slots, length
         self.bound: dict[tuple[object, ...], Bound] = {}  # what was bound to its addresses
+        self.captures = False  # whether the device is to capture what runs on it, if it can
         self._memory = memory
         sizes = {t.name: math.prod(t.features) * (length if "S" in t.shape else 1) for t in remembered}
         self._whole = {t.name for t in remembered if "S" not in t.shape}
@@ -73,6 +74,11 @@ class Rack:
         self.phases = tuple(
             Phase({t.name: next(blocks) for t in state}, next(blocks), next(blocks), next(blocks)) for _ in range(2)
         )
+
+    def capture(self) -> None:
+        """Have the device capture from now on what this thread runs here: a captured graph is for one thread alone."""
+        self.bound.clear()
+        self.captures = True
 
     def free(self) -> None:
         """Give its memory back, and let go of what was bound to it."""

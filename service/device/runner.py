@@ -110,10 +110,15 @@ class DeviceRunner:
         )
 
     def begin(self) -> None:
-        """Use the device from this thread, and capture the steps of plain greedy search for all numbers of rows."""
+        """Use the device from this thread, and capture the steps of plain greedy search for all numbers of rows.
+
+        What ran before, for whoever proved the model, was not captured: ONNX Runtime replays a graph only in the thread
+        that captured it.
+        """
         self.memory.attach()
         role = "step_select" if "step_select" in self._steps else "step"
         for rack in self._shelf.first if self._captures else []:
+            rack.capture()
             for rows in numbers_of_rows(self._slots):
                 for phase in range(2):
                     self._steps.run(role, rack, phase, rows, 1, False)

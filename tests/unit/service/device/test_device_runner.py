@@ -12,6 +12,7 @@ import pytest
 
 from service.bundle import Bundle, read_bundle
 from service.core import local
+from service.device.bound import WITHOUT_GRAPH
 from service.device.host import HostMemory
 from service.device.memory import DeviceFull, DeviceLost
 from service.device.runner import DeviceRunner
@@ -66,6 +67,7 @@ class Replaying:
         self._session = session
         self._bound: dict[str, Any] = {}
         self.replays = 0
+        self.threads: set[str] = set()  # by name, of those that capture or replay
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
@@ -73,6 +75,10 @@ class Replaying:
     def run_with_iobinding(self, binding: Any, options: onnxruntime.RunOptions) -> None:
         """Run, capture or replay."""
         number = options.get_run_config_entry("gpu_graph_id")
+        if number == str(WITHOUT_GRAPH):
+            self._session.run_with_iobinding(binding, options)
+            return
+        self.threads.add(threading.current_thread().name)
         if number in self._bound:
             self.replays += 1
             self._session.run_with_iobinding(self._bound[number], options)
@@ -300,12 +306,14 @@ def test_half_precision_says_the_same_on_plain_sentences(bundle: Bundle) -> None
 def test_a_model_on_a_device_serves_from_it(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """It replays its golden translations there, captures in the thread that steps, and says what it takes."""
     begun: list[str] = []
+    captured: list[Replaying] = []
 
     def open_on_gpu(
         bundle: Bundle, precision: str, device: Device, slots: int, lengths: Sequence[int], limit: int | None
     ) -> DeviceRunner:
         assert (str(device), slots, tuple(lengths), limit) == ("cuda:1", 5, LENGTHS, 1 << 30)
-        runner, _ = open_device(bundle, precision, slots)
+        runner, sessions = open_device(bundle, precision, slots)
+        captured.extend(sessions)
         begin = runner.begin
         monkeypatch.setattr(runner, "begin", lambda: (begun.append(threading.current_thread().name), begin()))
         return runner
@@ -326,6 +334,7 @@ def test_a_model_on_a_device_serves_from_it(bundle: Bundle, monkeypatch: pytest.
     finally:
         served.core.close()
     assert begun == ["engine-0"]
+    assert {name for session in captured for name in session.threads} == {"engine-0"}  # golden ones replay in this one
     listed = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     for family in families:
         (sample, *_) = family.samples
