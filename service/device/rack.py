@@ -59,7 +59,7 @@ class Rack:
         """
         self.slots, self.length = slots, length
         self.bound: dict[tuple[object, ...], Bound] = {}  # what was bound to its addresses
-        self.captures = False  # whether the device is to capture what runs on it, if it can
+        self.captures = False  # the device is to capture what runs on it, if it can: what is captured is never freed
         self._memory = memory
         sizes = {t.name: math.prod(t.features) * (length if "S" in t.shape else 1) for t in remembered}
         self._whole = {t.name for t in remembered if "S" not in t.shape}
@@ -82,8 +82,6 @@ class Rack:
 
     def free(self) -> None:
         """Give its memory back, and let go of what was bound to it."""
-        for bound in self.bound.values():
-            bound.release()
         self.bound.clear()
         self._memory.free(next(iter((*self.remembered.values(), self.lengths))).address)
 

@@ -65,7 +65,7 @@ class Replaying:
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
-        self._bound: dict[str, Any] = {}
+        self.captured: dict[str, Any] = {}  # by number
         self.replays = 0
         self.threads: set[str] = set()  # by name, of those that capture or replay
 
@@ -79,11 +79,11 @@ class Replaying:
             self._session.run_with_iobinding(binding, options)
             return
         self.threads.add(threading.current_thread().name)
-        if number in self._bound:
+        if number in self.captured:
             self.replays += 1
-            self._session.run_with_iobinding(self._bound[number], options)
+            self._session.run_with_iobinding(self.captured[number], options)
             return
-        self._bound[number] = binding
+        self.captured[number] = binding
         for _ in range(3):
             self._session.run_with_iobinding(binding, options)
 
@@ -162,13 +162,19 @@ def test_device_translates_as_the_cpu_does(bundle: Bundle) -> None:
     """All ways of searching, mixed in one engine: greedy and beams that the device chooses by itself are the same."""
     runner, captured = open_device(bundle, "fp32")
     runner.begin()
-    expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), make_requests(bundle, 84))
-    found = translate(bundle, runner, make_requests(bundle, 84))
-    assert_same(found, expected, 1e-4)
-    assert not any(request.retried for request in found)
+    for count, kinds in ((84, KINDS), (14, ({"beam_size": 5},))):  # these have racks that capture to themselves
+        expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), make_requests(bundle, count, kinds))
+        found = translate(bundle, runner, make_requests(bundle, count, kinds))
+        assert_same(found, expected, 1e-4)
+        assert not any(request.retried for request in found)
     assert all(session.replays for session in captured)
     assert runner.state.captured > 4 * len(LENGTHS)
     assert runner.state.memcpy_nodes == 0
+    # What is captured stays, so it was only on racks that stay, though steps ran on others, too.
+    first, beside = runner._shelf.first, [rack for rack in runner._shelf._free if rack not in runner._shelf.first]
+    assert any(rack.bound for rack in beside)
+    assert runner.state.captured == sum(len(rack.bound) for rack in first)
+    assert runner.state.captured == sum(len(session.captured) for session in captured)
 
 
 def test_a_bundle_without_selection_lets_the_host_choose(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
