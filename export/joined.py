@@ -5,7 +5,6 @@ On a GPU each operation of a step is a kernel of its own, which takes longer to 
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from models.cells import Cell, GRUCell, State
 
@@ -29,8 +28,8 @@ class JoinedCell(nn.Module):
         """Advance the state (..., H) by one input (..., input)."""
         read, own, size = self.input, self.recurrent, self.cell.hidden_size
         if isinstance(self.cell, GRUCell):
-            matrices = [pad(read.weight, (0, size)), _with_gap(own.weight, size)]
-            biases = [pad(read.bias, (0, size)), _with_gap(own.bias, size)]
+            matrices = [_with_end(read.weight, size), _with_gap(own.weight, size)]
+            biases = [_with_end(read.bias, size), _with_gap(own.bias, size)]
         else:
             matrices, biases = [read.weight, own.weight], [read.bias, own.bias]
         # In single precision, as ONNX Runtime adds no fp16 numbers when it loads.
@@ -39,7 +38,19 @@ class JoinedCell(nn.Module):
         return self.cell.advance(product, state)
 
 
+def _with_end(tensor: Tensor, size: int) -> Tensor:
+    """Put zeros behind the blocks of a matrix or a vector (..., 3H).
+
+    They are concatenated: ONNX Runtime has no kernel that pads fp16 on a CPU, so that it would pad at each step.
+    """
+    return torch.cat([tensor, _zeros(tensor, size)], -1)
+
+
 def _with_gap(tensor: Tensor, size: int) -> Tensor:
     """Put zeros between the first two blocks and the last one of a matrix or a vector (..., 3H)."""
     gates, new = tensor.split([2 * size, size], -1)
-    return torch.cat([gates, pad(new, (size, 0))], -1)
+    return torch.cat([gates, _zeros(tensor, size), new], -1)
+
+
+def _zeros(tensor: Tensor, size: int) -> Tensor:
+    return tensor.new_zeros(*tensor.shape[:-1], size)

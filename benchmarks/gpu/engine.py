@@ -1,13 +1,13 @@
 """The engine on a device, without gRPC: what it translates, how fast, and whether its memory grows."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from random import Random
+from typing import NamedTuple
 
 import numpy
 
-from benchmarks.gpu.opened import Variant, make_engine, open_cpu, open_runner
+from benchmarks.gpu.opened import Variant, make_engine, open_runner
 from service.bundle import Bundle
 from service.options import SearchOptions
 from service.provider import Device
@@ -15,40 +15,25 @@ from service.request import Request
 from service.runner import Runner
 from service.vocabulary import Vocabulary
 
+SLOTS = 256
 MIXED: tuple[dict[str, object], ...] = ({"scored": False}, {}, {"beam_size": 5}, {"alignment": True, "beam_size": 2})
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Count sentences whose pieces are those of the CPU in fp32."""
+class Translated(NamedTuple):
+    """Hold the best translation of a text."""
 
-    same: int
-    sentences: int
-    texts: list[str]  # what the device said
-    expected: list[str]
-
-    @property
-    def share(self) -> float:
-        """Return the share in percent."""
-        return 100 * self.same / self.sentences
+    ids: Sequence[int]
+    text: str
 
 
-def measure_agreement(
-    bundle: Bundle, device: Device, precision: str, texts: Sequence[str], threads: int, beam: int
-) -> Agreement:
-    """Translate texts on the device, lengths mixed in every batch, and on the CPU in fp32."""
+def translate(bundle: Bundle, runner: Runner, texts: Sequence[str], beam: int) -> list[Translated]:
+    """Translate texts, lengths mixed in every batch."""
     options: dict[str, object] = {"beam_size": beam} if beam > 1 else {"scored": False}
     vocabulary = _vocabulary(bundle)
-    found = []
-    for runner in (open_runner(bundle, device, Variant(precision), 256), open_cpu(bundle, "fp32", threads)):
-        requests = [_request(bundle, vocabulary, text, options) for text in texts]
-        _run(bundle, runner, requests, 256)
-        found.append([vocabulary.decode(request.hypotheses[0].ids) for request in requests])
-        ids = [request.hypotheses[0].ids for request in requests]
-        if len(found) == 1:
-            ours = ids
-    same = sum(one == other for one, other in zip(ours, ids, strict=True))
-    return Agreement(same, len(texts), *found)
+    requests = [_request(bundle, vocabulary, text, options) for text in texts]
+    _run(bundle, runner, requests, SLOTS)
+    ids = (request.hypotheses[0].ids for request in requests)
+    return [Translated(one, vocabulary.decode(one)) for one in ids]
 
 
 def measure_throughput(bundle: Bundle, device: Device, precision: str, texts: Sequence[str], slots: int) -> float:
@@ -62,16 +47,17 @@ def measure_throughput(bundle: Bundle, device: Device, precision: str, texts: Se
     return sorted(rates[1:])[1]
 
 
-def measure_growth(bundle: Bundle, device: Device, precision: str, texts: Sequence[str], requests: int) -> list[int]:
-    """Return the device's memory that is left after each tenth of mixed requests, in bytes."""
-    runner, vocabulary, left = open_runner(bundle, device, Variant(precision), 256), _vocabulary(bundle), []
+def measure_growth(
+    bundle: Bundle, device: Device, precision: str, texts: Sequence[str], requests: int
+) -> Iterator[int]:
+    """Give the device's memory that is left after each tenth of mixed requests, in bytes."""
+    runner, vocabulary = open_runner(bundle, device, Variant(precision), SLOTS), _vocabulary(bundle)
     random = Random(5)
     for part in range(10):
         chosen = [random.choice(texts) for _ in range(requests // 10)]
         mixed = [_request(bundle, vocabulary, text, MIXED[(n + part) % len(MIXED)]) for n, text in enumerate(chosen)]
-        _run(bundle, runner, mixed, 256)
-        left.append(runner.memory.left())
-    return left
+        _run(bundle, runner, mixed, SLOTS)
+        yield runner.memory.left()
 
 
 def _run(bundle: Bundle, runner: Runner, requests: Sequence[Request], slots: int) -> None:

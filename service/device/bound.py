@@ -35,7 +35,7 @@ class Bound:
         number: int = WITHOUT_GRAPH,
     ) -> None:
         """Bind; `number` is that of the captured graph, another one for each binding of a session."""
-        self._session, self._number = session, number
+        self._session = session
         self._binding = session.io_binding()
         where = memory.kind, memory.number
         for place in inputs:
@@ -47,11 +47,6 @@ class Bound:
     def run(self) -> None:
         """Run the graph, or have it run: nobody waits for what it gives."""
         self._session.run_with_iobinding(self._binding, self._options)
-
-    def release(self) -> None:
-        """Let go of what was captured."""
-        if self._number != WITHOUT_GRAPH:
-            self._session.release_captured_graph(self._number)
 
 
 def run_options(number: int = WITHOUT_GRAPH) -> onnxruntime.RunOptions:

@@ -22,7 +22,8 @@ class CudaMemory:
     def __init__(self, number: int, library: str, limit: int | None = None) -> None:
         """Open a GPU with the runtime's `library`, such as libcudart.so.13.
 
-        From here on this process is to take at most `limit` bytes of it, those included that others allocate.
+        At most `limit` bytes of it are to be taken here, those included that are left to others by `reserve`; what else
+        is taken of the GPU, by whomever, only counts where nothing is free any more.
 
         Raises:
             StartupError: the library or the GPU cannot be used.
@@ -30,7 +31,8 @@ class CudaMemory:
         self.number = number
         self.uploaded = self.downloaded = 0
         self._limit = limit
-        self._held: set[int] = set()  # addresses
+        self._held: dict[int, int] = {}  # bytes by address
+        self._reserved = 0
         self._staged: list[int] = []  # addresses
         try:
             self._runtime = ctypes.CDLL(library)
@@ -45,7 +47,6 @@ class CudaMemory:
             raise StartupError(f"--device cuda:{number}: {error}") from error
         assert pointer.value is not None
         self.stream: int | None = pointer.value
-        self._at_first = self._free()
 
     def attach(self) -> None:
         """Let the calling thread use the GPU: the runtime remembers for each thread which one it means."""
@@ -70,13 +71,13 @@ class CudaMemory:
         pointer = ctypes.c_void_p()
         self._call("cudaMalloc", ctypes.byref(pointer), ctypes.c_size_t(size))
         assert pointer.value is not None
-        self._held.add(pointer.value)
+        self._held[pointer.value] = size
         self._call("cudaMemsetAsync", pointer, 0, ctypes.c_size_t(size), self._stream)
         return pointer.value
 
     def free(self, address: int) -> None:
         """Give memory back, once nothing reads it any more."""
-        self._held.remove(address)
+        del self._held[address]
         self._call("cudaFree", ctypes.c_void_p(address))
 
     def staging(self, count: int, dtype: numpy.dtype[Any]) -> Array:
@@ -117,10 +118,16 @@ class CudaMemory:
         """Return once everything has happened."""
         self._call("cudaStreamSynchronize", self._stream)
 
+    def reserve(self, size: int) -> None:
+        """Leave bytes of the limit to sessions, which allocate on their own."""
+        self._reserved += size
+
     def left(self) -> int:
         """Return how many bytes can still be allocated."""
         free = self._free()
-        return free if self._limit is None else max(0, min(free, self._limit - (self._at_first - free)))
+        if self._limit is None:
+            return free
+        return max(0, min(free, self._limit - self._reserved - sum(self._held.values())))
 
     def _free(self) -> int:
         free, total = ctypes.c_size_t(), ctypes.c_size_t()

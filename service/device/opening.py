@@ -1,6 +1,7 @@
 """Open a bundle on a GPU."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import onnxruntime
 
@@ -8,6 +9,7 @@ from service.bundle import Bundle
 from service.device.cuda import CudaMemory
 from service.device.memory import DeviceFull, DeviceLost
 from service.device.runner import DeviceRunner
+from service.device.steps import ROLES
 from service.errors import StartupError
 from service.parts import FP16, Graph
 from service.provider import Device, load_libraries, runtime_library
@@ -26,14 +28,29 @@ def open_on_gpu(
     try:
         memory = CudaMemory(device.number, runtime_library(), limit)
 
+        @cache
+        def share() -> int | None:
+            return None if limit is None else share_of_sessions(memory)
+
         def open_graph(graph: Graph, captures: bool) -> onnxruntime.InferenceSession:
-            return open_session(bundle, graph, device, 1, provider_settings(memory, graph, captures, limit))
+            return open_session(bundle, graph, device, 1, provider_settings(memory, graph, captures, share()))
 
         return DeviceRunner(bundle, precision, memory, open_graph, slots, source_lengths, captures=True)
     except DeviceFull as error:
         raise StartupError(f"--slots {slots}: {error}: take fewer slots, or raise --gpu-memory-limit") from error
     except DeviceLost as error:
         raise StartupError(f"--device {device}: {error}") from error
+
+
+def share_of_sessions(memory: CudaMemory) -> int:
+    """Return the bytes that each session of a model may take of what its slots have left, so that all keep the limit.
+
+    One more share is for tables, and slots that are taken later.
+    """
+    sessions = len(ROLES) + 2  # the encoder's, and the tables' while they are made
+    share = memory.left() // (sessions + 1)
+    memory.reserve(share * sessions)
+    return share
 
 
 def provider_settings(memory: CudaMemory, graph: Graph, captures: bool, limit: int | None) -> dict[str, str]:

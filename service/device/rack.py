@@ -59,6 +59,7 @@ class Rack:
         """
         self.slots, self.length = slots, length
         self.bound: dict[tuple[object, ...], Bound] = {}  # what was bound to its addresses
+        self.captures = False  # the device is to capture what runs on it, if it can: what is captured is never freed
         self._memory = memory
         sizes = {t.name: math.prod(t.features) * (length if "S" in t.shape else 1) for t in remembered}
         self._whole = {t.name for t in remembered if "S" not in t.shape}
@@ -74,10 +75,13 @@ class Rack:
             Phase({t.name: next(blocks) for t in state}, next(blocks), next(blocks), next(blocks)) for _ in range(2)
         )
 
+    def capture(self) -> None:
+        """Have the device capture from now on what this thread runs here: a captured graph is for one thread alone."""
+        self.bound.clear()
+        self.captures = True
+
     def free(self) -> None:
         """Give its memory back, and let go of what was bound to it."""
-        for bound in self.bound.values():
-            bound.release()
         self.bound.clear()
         self._memory.free(next(iter((*self.remembered.values(), self.lengths))).address)
 

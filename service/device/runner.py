@@ -58,6 +58,11 @@ class DeviceRunner:
         self.memory, self._slots, self._captures = memory, slots, captures
         self._pad = manifest.special_ids.pad
         graphs = {role: manifest.graph(role, precision) for role in ROLES if manifest.has(role, precision)}
+        read = {tensor.name: tensor for tensor in graphs["step"].inputs}
+        self._remembered = [tensor.name for tensor in manifest.memory]
+        self._state = [tensor.name for tensor in manifest.state]
+        tensors = [read[name] for name in self._remembered], [read[name] for name in self._state]
+        self._shelf = Shelf(memory, slots, source_lengths, *tensors)
         recurrent = manifest.has("encoder_sequence", precision)
         self._encoding = manifest.graph("encoder_sequence" if recurrent else "encoder", precision)
         self._encoder = open_graph(self._encoding, False)  # neither loops nor recurrent operators can be captured
@@ -68,11 +73,6 @@ class DeviceRunner:
         for role in SELECTING.values():
             if role not in self._steps:
                 log.warning("%s: no graph has the role %s, so the host chooses; export it again", bundle.path, role)
-        read = {tensor.name: tensor for tensor in graphs["step"].inputs}
-        self._remembered = [tensor.name for tensor in manifest.memory]
-        self._state = [tensor.name for tensor in manifest.state]
-        tensors = [read[name] for name in self._remembered], [read[name] for name in self._state]
-        self._shelf = Shelf(memory, slots, source_lengths, *tensors)
         self._told = [memory.staging(slots, numpy.dtype(kind)) for kind in ("int64", "int64", "float64")]
         self._unwaited = run_options()
         self._probed, self.probe_seconds = rows_to_run(min(PROBED_ROWS, slots), slots), 0.0
@@ -110,10 +110,15 @@ class DeviceRunner:
         )
 
     def begin(self) -> None:
-        """Use the device from this thread, and capture the steps of plain greedy search for all numbers of rows."""
+        """Use the device from this thread, and capture the steps of plain greedy search for all numbers of rows.
+
+        What ran before, for whoever proved the model, was not captured: ONNX Runtime replays a graph only in the thread
+        that captured it.
+        """
         self.memory.attach()
         role = "step_select" if "step_select" in self._steps else "step"
         for rack in self._shelf.first if self._captures else []:
+            rack.capture()
             for rows in numbers_of_rows(self._slots):
                 for phase in range(2):
                     self._steps.run(role, rack, phase, rows, 1, False)

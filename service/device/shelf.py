@@ -12,7 +12,8 @@ LEAST = 32  # slots of a rack beside the first of its length
 class Shelf:
     """Keep racks for lanes: one of each source length from the start, with room for everybody; others as needed.
 
-    A rack that was given back keeps its addresses, so what was bound to it serves the next lane too.
+    A rack that was given back keeps its addresses, so what was bound to it serves the next lane too. Only on those that
+    are there from the start, and stay, is anything captured: ONNX Runtime's CUDA provider never frees a captured graph.
     """
 
     def __init__(

@@ -80,7 +80,7 @@ class Steps:
     def _bind(self, role: str, phase: int, rows: int, width: int, alignment: bool, rack: Rack) -> Bound:
         assert rows * width <= self._slots  # what the host reads has room for no more
         number = WITHOUT_GRAPH
-        if role in self.captured:
+        if rack.captures and role in self.captured:
             number = self.captured[role]
             self.captured[role] += 1
         graph, reads, writes = self._graphs[role], rack.phases[phase], rack.phases[1 - phase]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from seq2serve.doctor.finding import Finding, Level
 from service.bundle import Bundle
+from service.core.interface import Facts
 from service.core.local import LocalCore
 from service.cpu import available_cpus
 from service.errors import ParityError, ServiceError, StartupError
@@ -67,12 +68,19 @@ def _try(bundle: Bundle, subject: str, device: Device, settings: Settings) -> Fi
     setup = Setup(bundle, device, threads, limits, settings.precision, measured=False)
     core = LocalCore(setup, lambda requests: None)
     core.close()
-    facts = core.facts
+    return report(bundle, subject, core.facts)
+
+
+def report(bundle: Bundle, subject: str, facts: Facts) -> Finding:
+    """Say what became of a version that was loaded."""
     found = (
         f"{len(bundle.manifest.files)} files have their digests, golden translations come out on {facts.provider} "
         f"in {facts.precision}, loaded in {facts.load_seconds:.1f} s"
     )
-    if facts.cpu_nodes:
-        fix = "export it again: nodes that ONNX Runtime leaves on the CPU copy at each step"
-        return Finding(Level.NOTE, subject, f"{found}; {facts.cpu_nodes} nodes run on the CPU", fix)
-    return Finding(Level.OK, subject, found)
+    if facts.device is None:
+        return Finding(Level.OK, subject, found)
+    found = f"{found}; {facts.cpu_nodes} nodes run on the CPU"
+    if facts.device.memcpy_nodes == 0:
+        return Finding(Level.OK, subject, f"{found}, for arithmetic of shapes; no step copies anything for that")
+    fix = "export it again: steps that were not captured are launched one operator at a time, and may copy in between"
+    return Finding(Level.NOTE, subject, found, fix)

@@ -62,16 +62,18 @@ def test_golden_translations_come_out_beside_others(server: ServerProcess) -> No
 
 
 def test_memory_of_the_device_does_not_grow(server: ServerProcess) -> None:
-    """After every shape was seen once, requests of all kinds leave as much as before."""
+    """Once every shape was seen, rounds of requests of all kinds leave as much as before."""
     golden = [one.source for one in read_bundle(BUNDLE).manifest.golden]
     name = f"seq2serve_device_memory_left_bytes{MODEL}"
     left = []
     with Client(server.address) as client, ThreadPoolExecutor(32) as pool:
-        for _ in range(4):
+        for _ in range(8):
             kinds = [(text, {"beam_size": 1 + n % 5}) for n, text in enumerate(golden * 25)]
             list(pool.map(lambda kind: client.translate(kind[0], **kind[1]), kinds))
             left.append(scrape(server.http)[name])
-    assert left[-1] == left[1]
+    # At first arenas of ONNX Runtime and workspaces of cuBLAS grow, by some MiB; a driver hands out 2 MiB at a time. A
+    # rack more in each of four rounds were 6 MiB at least, and graphs of racks that come and go are tens in a round.
+    assert left[3] - left[-1] <= 2 << 20, left
 
 
 def test_too_many_slots_are_refused_with_numbers() -> None:

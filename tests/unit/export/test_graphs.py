@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy
 import onnx
-import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -26,7 +25,9 @@ from models.checkpoint import load_best
 from models.seq2seq import Seq2Seq
 from service.bundle import Bundle, read_bundle
 from service.parts import FP16, FP32, INT8, Graph
+from tests.server_process import ROOT
 from tests.unit.export.factories import make_run
+from tests.unit.export.loading import loaded, operators_on_weights
 
 pytestmark = pytest.mark.torch
 
@@ -285,6 +286,14 @@ def test_fp16_steps_cast_three_times(exports: Exports, role: str) -> None:
     assert cast == 3 + (role == "step_beam")  # whose log-probabilities are added in double precision
 
 
+def test_fp16_steps_read_weights_alone_only_at_load(exports: Exports, tmp_path: Path) -> None:
+    """In those of the model that ships, too, which is a GRU."""
+    folder = exports("lstm")[FP16].bundle.path
+    for written in (*folder.glob("step*_fp16.onnx"), ROOT / "model_repository" / "en-de" / "1" / "step_beam_fp16.onnx"):
+        assert operators_on_weights(written)
+        assert not operators_on_weights(loaded(written, tmp_path / written.name))
+
+
 def test_steps_choose_what_their_scores_say(exported: Exported) -> None:
     graphs = exported.graphs
     if exported.precision == INT8:
@@ -323,11 +332,8 @@ def test_casts_and_transpositions_fold_at_load(exported: Exported, tmp_path: Pat
     if exported.precision == FP16:
         pytest.skip("on a CPU its products are in fp32, behind casts that ONNX Runtime adds")
     for graph in exported.served():
-        options = onnxruntime.SessionOptions()
-        options.optimized_model_filepath = str(tmp_path / graph.file)
-        options.log_severity_level = 3
-        onnxruntime.InferenceSession(exported.bundle.file(graph.file), options, providers=["CPUExecutionProvider"])
-        nodes = onnx.load(tmp_path / graph.file, load_external_data=False).graph.node
+        optimized = loaded(exported.bundle.file(graph.file), tmp_path / graph.file)
+        nodes = onnx.load(optimized, load_external_data=False).graph.node
         weights = [node for node in nodes if node.op_type in ("Cast", "Transpose") and ".weight" in node.input[0]]
         assert not weights
         operators = {node.op_type for node in nodes}

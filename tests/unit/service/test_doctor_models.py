@@ -1,9 +1,11 @@
-"""What the doctor says of the memory that the versions of a repository take."""
+"""What the doctor says of the memory that the versions of a repository take, and of what runs on a GPU."""
 
 import pytest
 
 from seq2serve.doctor.finding import Finding, Level
 from service.bundle import read_bundle
+from service.core.interface import Facts
+from service.device.state import DeviceState
 from service.doctor import models
 from service.memory import LOADED
 from service.settings import read_settings
@@ -28,3 +30,14 @@ def test_all_versions_must_fit_together(monkeypatch: pytest.MonkeyPatch) -> None
     assert _levels(monkeypatch, need) == [Level.OK, Level.OK]
     assert _levels(monkeypatch, need - 1) == [Level.OK, Level.FAULT]
     assert _levels(monkeypatch, 1 << 20) == [Level.FAULT, Level.FAULT]
+
+
+@pytest.mark.parametrize(("copies", "level"), [(0, Level.OK), (None, Level.NOTE)])
+def test_nodes_on_the_cpu_are_no_alarm_where_nothing_is_copied(copies: int | None, level: Level) -> None:
+    """Steps that were all captured copy nothing between, whatever computes their shapes."""
+    device = DeviceState(1, 2, captured=3, memcpy_nodes=copies, probe_seconds=0.1, uploaded_bytes=4, downloaded_bytes=5)
+    facts = Facts("fp16", "CUDAExecutionProvider", 61, device, load_seconds=1, loaded_at=2)
+    finding = models.report(read_bundle(REPOSITORY / "en-de" / "1"), "en-de/1", facts)
+    assert finding.level == level
+    assert "61 nodes run on the CPU" in finding.found
+    assert ("arithmetic of shapes" in finding.found) == (level == Level.OK)

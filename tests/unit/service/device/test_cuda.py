@@ -11,7 +11,8 @@ from service.bundle import read_bundle
 from service.device import cuda
 from service.device.cuda import CudaMemory
 from service.device.memory import DeviceFull, DeviceLost
-from service.device.opening import open_on_gpu, provider_settings
+from service.device.opening import open_on_gpu, provider_settings, share_of_sessions
+from service.device.steps import ROLES
 from service.errors import StartupError
 from service.parts import FP16, FP32
 from service.provider import Device
@@ -107,18 +108,34 @@ def test_numbers_come_back_as_they_went(runtime: Runtime) -> None:
 
 
 def test_memory_ends_at_the_limit(runtime: Runtime) -> None:
-    """What others of this process take counts; the runtime's own word for it is the same error."""
-    memory = CudaMemory(0, "libcudart.so.13", limit=1000)
+    """What others take does not count; the runtime's own word for it is the same error."""
+    memory, other = (CudaMemory(0, "libcudart.so.13", limit=1000) for _ in range(2))
     assert memory.left() == 1000
-    memory.allocate(600)
-    assert memory.left() == 400
+    address = memory.allocate(600)
+    assert (memory.left(), other.left()) == (400, 1000)
     with pytest.raises(DeviceFull):
         memory.allocate(600)
+    memory.free(address)
+    memory.allocate(600)
+    memory.reserve(300)
+    assert memory.left() == 100
     free = CudaMemory(0, "libcudart.so.13")
     assert free.left() == FREE - 600
+    runtime.held[0] = bytes(FREE - 600 - 50)  # another process
+    assert memory.left() == free.left() == 50
+    del runtime.held[0]
     runtime.failing["cudaMalloc"] = cuda.OUT_OF_MEMORY
     with pytest.raises(DeviceFull, match="cudaMalloc"):
         free.allocate(8)
+
+
+def test_all_sessions_together_keep_the_limit(runtime: Runtime) -> None:
+    """Slots have theirs first; of the rest, each session's arena may take a share, and one is left."""
+    memory = CudaMemory(0, "libcudart.so.13", limit=8000)
+    memory.allocate(1000)
+    share = share_of_sessions(memory)
+    assert share == 1000
+    assert 1000 + (len(ROLES) + 2) * share + memory.left() == 8000
 
 
 def test_memory_is_that_of_its_own_gpu(runtime: Runtime) -> None:

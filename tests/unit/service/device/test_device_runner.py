@@ -12,6 +12,7 @@ import pytest
 
 from service.bundle import Bundle, read_bundle
 from service.core import local
+from service.device.bound import WITHOUT_GRAPH
 from service.device.host import HostMemory
 from service.device.memory import DeviceFull, DeviceLost
 from service.device.runner import DeviceRunner
@@ -64,8 +65,9 @@ class Replaying:
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
-        self._bound: dict[str, Any] = {}
+        self.captured: dict[str, Any] = {}  # by number
         self.replays = 0
+        self.threads: set[str] = set()  # by name, of those that capture or replay
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
@@ -73,11 +75,15 @@ class Replaying:
     def run_with_iobinding(self, binding: Any, options: onnxruntime.RunOptions) -> None:
         """Run, capture or replay."""
         number = options.get_run_config_entry("gpu_graph_id")
-        if number in self._bound:
-            self.replays += 1
-            self._session.run_with_iobinding(self._bound[number], options)
+        if number == str(WITHOUT_GRAPH):
+            self._session.run_with_iobinding(binding, options)
             return
-        self._bound[number] = binding
+        self.threads.add(threading.current_thread().name)
+        if number in self.captured:
+            self.replays += 1
+            self._session.run_with_iobinding(self.captured[number], options)
+            return
+        self.captured[number] = binding
         for _ in range(3):
             self._session.run_with_iobinding(binding, options)
 
@@ -156,13 +162,19 @@ def test_device_translates_as_the_cpu_does(bundle: Bundle) -> None:
     """All ways of searching, mixed in one engine: greedy and beams that the device chooses by itself are the same."""
     runner, captured = open_device(bundle, "fp32")
     runner.begin()
-    expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), make_requests(bundle, 84))
-    found = translate(bundle, runner, make_requests(bundle, 84))
-    assert_same(found, expected, 1e-4)
-    assert not any(request.retried for request in found)
+    for count, kinds in ((84, KINDS), (14, ({"beam_size": 5},))):  # these have racks that capture to themselves
+        expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), make_requests(bundle, count, kinds))
+        found = translate(bundle, runner, make_requests(bundle, count, kinds))
+        assert_same(found, expected, 1e-4)
+        assert not any(request.retried for request in found)
     assert all(session.replays for session in captured)
     assert runner.state.captured > 4 * len(LENGTHS)
     assert runner.state.memcpy_nodes == 0
+    # What is captured stays, so it was only on racks that stay, though steps ran on others, too.
+    first, beside = runner._shelf.first, [rack for rack in runner._shelf._free if rack not in runner._shelf.first]
+    assert any(rack.bound for rack in beside)
+    assert runner.state.captured == sum(len(rack.bound) for rack in first)
+    assert runner.state.captured == sum(len(session.captured) for session in captured)
 
 
 def test_a_bundle_without_selection_lets_the_host_choose(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
@@ -300,12 +312,14 @@ def test_half_precision_says_the_same_on_plain_sentences(bundle: Bundle) -> None
 def test_a_model_on_a_device_serves_from_it(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """It replays its golden translations there, captures in the thread that steps, and says what it takes."""
     begun: list[str] = []
+    captured: list[Replaying] = []
 
     def open_on_gpu(
         bundle: Bundle, precision: str, device: Device, slots: int, lengths: Sequence[int], limit: int | None
     ) -> DeviceRunner:
         assert (str(device), slots, tuple(lengths), limit) == ("cuda:1", 5, LENGTHS, 1 << 30)
-        runner, _ = open_device(bundle, precision, slots)
+        runner, sessions = open_device(bundle, precision, slots)
+        captured.extend(sessions)
         begin = runner.begin
         monkeypatch.setattr(runner, "begin", lambda: (begun.append(threading.current_thread().name), begin()))
         return runner
@@ -326,6 +340,7 @@ def test_a_model_on_a_device_serves_from_it(bundle: Bundle, monkeypatch: pytest.
     finally:
         served.core.close()
     assert begun == ["engine-0"]
+    assert {name for session in captured for name in session.threads} == {"engine-0"}  # golden ones replay in this one
     listed = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     for family in families:
         (sample, *_) = family.samples
