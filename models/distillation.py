@@ -1,4 +1,4 @@
-"""Training text whose targets are what trained models say: a student learns from its teachers (Kim & Rush 2016, 3.2)."""
+"""Training text whose targets are what trained models say, for students to learn (Kim & Rush 2016, 3.2)."""
 
 import logging
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def distill(runs: Sequence[Path], data: Path, out: Path, width: int, device: tor
     """Translate the runs' training sources by their best models together, to OUT.<language>.txt of both languages.
 
     A recipe that names OUT below its data root trains on it. The validation text is translated first, and scored in
-    the log. Sources of which nothing is left are left out.
+    the log. Each source is translated once; those of which nothing comes are left out.
 
     Raises:
         RunError: a run has no finished model, or another vocabulary, language or training text than the first.
@@ -40,7 +40,7 @@ def distill(runs: Sequence[Path], data: Path, out: Path, width: int, device: tor
     valid = read_pairs(data, recipe.data.valid, recipe.data)
     scores = score(translate([source for source, _ in valid]), [target for _, target in valid])
     log.info("%d models, beam %d: valid BLEU %.2f, chrF %.2f", len(models), width, scores.bleu, scores.chrf)
-    sources = [source for source, _ in read_pairs(data, recipe.data.train, recipe.data)]
+    sources = list(dict.fromkeys(source for source, _ in read_pairs(data, recipe.data.train, recipe.data)))
     pairs = [pair for pair in zip(sources, translate(sources), strict=True) if pair[1].strip()]
     log.info("%d sources translated, %d left out as nothing came of them", len(pairs), len(sources) - len(pairs))
     languages = recipe.data.source_language, recipe.data.target_language

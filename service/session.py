@@ -44,6 +44,8 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     if device.kind != "cpu":
+        # A warning for each session that no plug-in offers CUDA, which the library brings along itself.
+        onnxruntime.set_default_logger_severity(3)
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # for `cpu_nodes`
     providers = [(device.provider, dict(settings or {}))] + ([(PROVIDERS["cpu"], {})] if device.kind != "cpu" else [])
     try:

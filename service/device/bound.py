@@ -43,17 +43,23 @@ class Bound:
         for place in outputs:
             self._binding.bind_output(place.name, *where, place.dtype, place.shape, place.address)
         self._options = run_options(number)
+        self._replays = run_options(number, waits=number == WITHOUT_GRAPH)
 
     def run(self) -> None:
-        """Run the graph, or have it run: nobody waits for what it gives."""
+        """Run the graph; a captured one is launched, and nobody waits for what it gives."""
         self._session.run_with_iobinding(self._binding, self._options)
+        self._options = self._replays
 
 
-def run_options(number: int = WITHOUT_GRAPH) -> onnxruntime.RunOptions:
-    """Make the options of runs that end before the device has done what they say."""
+def run_options(number: int = WITHOUT_GRAPH, waits: bool = True) -> onnxruntime.RunOptions:
+    """Make the options of runs that wait for the device, or end before it has done what they say.
+
+    Only replays of captured graphs may end before: after other runs that nobody waits for, ONNX Runtime keeps the host
+    memory that kernels were handed, run by run, and aborts the process when the session goes.
+    """
     options = onnxruntime.RunOptions()
     options.add_run_config_entry("gpu_graph_id", str(number))
-    options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+    options.add_run_config_entry("disable_synchronize_execution_providers", str(int(not waits)))
     return options
 
 

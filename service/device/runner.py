@@ -74,7 +74,7 @@ class DeviceRunner:
             if role not in self._steps:
                 log.warning("%s: no graph has the role %s, so the host chooses; export it again", bundle.path, role)
         self._told = [memory.staging(slots, numpy.dtype(kind)) for kind in ("int64", "int64", "float64")]
-        self._unwaited = run_options()
+        self._uncaptured = run_options()
         self._probed, self.probe_seconds = rows_to_run(min(PROBED_ROWS, slots), slots), 0.0
         self._lanes: dict[Lane, DeviceLane] = {}
 
@@ -162,7 +162,7 @@ class DeviceRunner:
         names = self._remembered + self._state
         for name in names:
             binding.bind_output(name, *where)
-        self._encoder.run_with_iobinding(binding, self._unwaited)
+        self._encoder.run_with_iobinding(binding, self._uncaptured)
         values = dict(zip(names, binding.get_outputs(), strict=True))
         return Encoded({n: values[n] for n in self._state}, {n: values[n] for n in self._remembered}, lengths)
 

@@ -15,7 +15,7 @@ from service.provider import choose_device
 from tests.server_process import ROOT, ServerProcess
 
 BUNDLE = ROOT / "model_repository" / "en-de" / "1"
-MODEL = '{model="en-de",version="1",device="cuda:0"}'
+LABELS = "{cuda:0}"
 
 
 def missing() -> str:
@@ -40,15 +40,15 @@ def server() -> Iterator[ServerProcess]:
 def test_the_provider_is_the_one_that_was_asked_for(server: ServerProcess) -> None:
     """GetModel, metrics and a timed step agree that this is a GPU, with steps that were captured."""
     with Client(server.address) as client:
-        runtime = client.get_model("en-de").message.runtime
+        runtime = client.model("en-de").message.runtime
     assert (runtime.provider, runtime.device) == ("CUDAExecutionProvider", "cuda:0")
     assert runtime.precision == "fp16"
     assert runtime.HasField("cpu_nodes")
     assert runtime.HasField("memcpy_nodes")
     assert runtime.memcpy_nodes == 0
     measured = scrape(server.http)
-    assert measured[f"seq2serve_device_captured_graphs{MODEL}"] > 0
-    assert 0 < measured[f"seq2serve_device_probe_step_seconds{MODEL}"] < 0.01  # no CPU takes a step of 64 rows so fast
+    assert measured[f"seq2serve_device_captured_graphs{LABELS}"] > 0
+    assert 0 < measured[f"seq2serve_device_probe_step_seconds{LABELS}"] < 0.01  # no CPU takes a step of 64 rows so fast
 
 
 def test_golden_translations_come_out_beside_others(server: ServerProcess) -> None:
@@ -64,7 +64,7 @@ def test_golden_translations_come_out_beside_others(server: ServerProcess) -> No
 def test_memory_of_the_device_does_not_grow(server: ServerProcess) -> None:
     """Once every shape was seen, rounds of requests of all kinds leave as much as before."""
     golden = [one.source for one in read_bundle(BUNDLE).manifest.golden]
-    name = f"seq2serve_device_memory_left_bytes{MODEL}"
+    name = f"seq2serve_device_memory_left_bytes{LABELS}"
     left = []
     with Client(server.address) as client, ThreadPoolExecutor(32) as pool:
         for _ in range(8):
@@ -78,7 +78,7 @@ def test_memory_of_the_device_does_not_grow(server: ServerProcess) -> None:
 
 def test_too_many_slots_are_refused_with_numbers() -> None:
     """Who asks for more memory than there is hears how much it would be."""
-    command = [sys.executable, "-m", "service", "--device", "cuda", "--slots", "4096", "--gpu-memory-limit", "64"]
+    command = [sys.executable, "-m", "service", "--device", "cuda", "--slots", "4096", "--gpu-memory-limit", "600"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     assert "--slots 4096" in done.stderr
