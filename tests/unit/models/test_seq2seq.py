@@ -317,6 +317,19 @@ def test_dropout_acts_in_training_only() -> None:
     assert not torch.equal(model(*batch), model(*batch))
 
 
+def test_words_are_dropped_whole_and_in_training_alone() -> None:
+    """With word dropout an embedding is zero in all units or in none, on average as large as it was."""
+    model = build(model_config(word_dropout=0.25))
+    ids = torch.full((200, 10), 5)
+    whole = model.embed(model.source_embedding, ids)
+    model.train()
+    seen = model.embed(model.source_embedding, ids)
+    dropped = (seen == 0).all(-1)
+    assert torch.equal(dropped, (seen == 0).any(-1))
+    assert 0.2 < dropped.float().mean() < 0.3
+    torch.testing.assert_close(seen[~dropped], whole[~dropped] / 0.75)
+
+
 @torch.no_grad()
 def test_memory_is_computed_once_and_not_changed_by_steps() -> None:
     """A step leaves memory and incoming state as they were, so that hypotheses can share them."""
