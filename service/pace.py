@@ -53,11 +53,12 @@ class Pace:
 
     def steps(self, request: Request) -> int:
         """Return how many steps a request is expected to take."""
-        return self._bounded(request, self._ratio)
+        return _bounded(len(request.source_ids), request.options.max_length, self._ratio)
 
-    def most_steps(self, request: Request) -> int:
-        """Return how many steps a request takes at most, but for a few."""
-        return self._bounded(request, self._ratio + FEW * math.sqrt(self._ratio_variance))
+    def most_steps(self, pieces: int, max_length: int) -> int:
+        """Return how many steps requests take at most, but for a few; no fewer for more pieces, or a greater length."""
+        return _bounded(pieces, max_length, self._ratio + FEW * math.sqrt(self._ratio_variance))
 
-    def _bounded(self, request: Request, ratio: float) -> int:
-        return min(math.ceil(ratio * (len(request.source_ids) + 1)), request.options.max_length + 1)
+
+def _bounded(pieces: int, max_length: int, ratio: float) -> int:
+    return min(math.ceil(ratio * (pieces + 1)), max_length + 1)

@@ -163,7 +163,7 @@ class Scheduler:
         if not self.waiting and sum(self._loads) + request.lane.width <= self.slots:
             return  # it begins at once; nobody knows better how long it takes then
         behind = self._waiting.behind(request)
-        self._forecast.check(request, self._work_in_line - sum(other.work for other in behind), behind, now)
+        self._forecast.check(request, self._work_in_line - sum(stretch.work for stretch in behind), behind, now)
 
     @property
     def _work_in_line(self) -> int:

@@ -105,7 +105,7 @@ class Shard:
         """Encode requests in batches of similar length; those of a batch that fails alone, and who fails again ends."""
         by_length, most = sorted(requests, key=lambda request: len(request.source_ids)), self._runner.encoder_rows
         for start in range(0, len(by_length), most):
-            batch = by_length[start : start + most]
+            batch = sorted(by_length[start : start + most], key=_joins)  # rows that join together lie together
             if not self._encode_batch(batch):
                 failed = [request for request in batch if not self._encode_batch([request])]
                 with self._lock:
@@ -236,6 +236,12 @@ class Shard:
             request.finish_reason, request.finished_at = FinishReason.ERROR, now
         if requests:
             self._emit(requests)
+
+
+def _joins(request: Request) -> tuple[Lane, tuple[float, int]]:
+    """Return what those of a batch are sorted by when they join."""
+    assert request.lane is not None
+    return request.lane, request.turn
 
 
 class _Clock:

@@ -11,6 +11,7 @@ from service.errors import StartupError
 # As cuda_runtime_api.h numbers them (NVIDIA, CUDA Runtime API).
 HOST_TO_DEVICE, DEVICE_TO_HOST, DEVICE_TO_DEVICE = 1, 2, 3
 OUT_OF_MEMORY = 2
+MAX_PITCH = (1 << 31) - 1  # bytes between rows that one copy can have: cudaDeviceProp.memPitch, as GPUs report it
 NON_BLOCKING = 1  # this stream waits for no other, and no other for it
 
 
@@ -109,10 +110,16 @@ class CudaMemory:
 
     def move_rows(self, target: int, stride: int, source: int, source_stride: int, size: int, rows: int) -> None:
         """Copy `size` bytes of each of some rows that begin every `stride` bytes, within the device."""
-        to, at = ctypes.c_void_p(target), ctypes.c_void_p(source)
-        strides = ctypes.c_size_t(stride), ctypes.c_size_t(source_stride)
-        shape = ctypes.c_size_t(size), ctypes.c_size_t(rows)
-        self._call("cudaMemcpy2DAsync", to, strides[0], at, strides[1], *shape, DEVICE_TO_DEVICE, self._stream)
+        if rows == 1 or size == stride == source_stride:
+            self.move(target, source, rows * size)
+        elif max(stride, source_stride) > MAX_PITCH:
+            for row in range(rows):
+                self.move(target + row * stride, source + row * source_stride, size)
+        else:
+            to, at = ctypes.c_void_p(target), ctypes.c_void_p(source)
+            strides = ctypes.c_size_t(stride), ctypes.c_size_t(source_stride)
+            shape = ctypes.c_size_t(size), ctypes.c_size_t(rows)
+            self._call("cudaMemcpy2DAsync", to, strides[0], at, strides[1], *shape, DEVICE_TO_DEVICE, self._stream)
 
     def wait(self) -> None:
         """Return once everything has happened."""

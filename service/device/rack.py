@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy
 
@@ -91,30 +92,30 @@ class Rack:
         Of the hypotheses of a row, only the first gets its state; all continue that one in their first step.
         """
         self._memory.upload(self.lengths.at(row), encoded.lengths[numpy.asarray(chosen)])
-        for first, count in _runs(chosen):
-            place = row + first
-            source = chosen[first]
+        for run in runs_of(chosen, range(row, row + len(chosen))):
             for name, block in self.remembered.items():
                 value = encoded.memory[name]
                 size = stride = self._features[name] * block.dtype.itemsize
                 if name not in self._whole:
                     size, stride = (s * size for s in (min(value.shape()[1], self.length), value.shape()[1]))
-                begin = value.data_ptr() + source * stride
-                self._memory.move_rows(block.at(place), block.stride, begin, stride, size, count)
+                self._move(run, block.address, block.stride, value.data_ptr(), stride, size)
             for name, block in self.phases[phase].state.items():
                 value, stride = encoded.state[name], block.stride
-                begin = value.data_ptr() + source * stride
-                self._memory.move_rows(block.at(place * width), width * stride, begin, stride, stride, count)
+                self._move(run, block.address, width * stride, value.data_ptr(), stride, stride)
 
     def compact(self, into: Sequence[int], taken: Sequence[int], phase: int, width: int) -> None:
         """Move the rows `taken` into the places `into`, both of which ascend."""
-        whole = [*self.remembered.values(), self.lengths]
-        for first, count in _runs(taken, into):
-            for block in whole:
-                self._memory.move(block.at(into[first]), block.at(taken[first]), count * block.stride)
-            for block in self.phases[phase].state.values():
-                to, at = into[first] * width, taken[first] * width
-                self._memory.move(block.at(to), block.at(at), count * width * block.stride)
+        blocks = [(block.address, block.stride) for block in (*self.remembered.values(), self.lengths)]
+        blocks += [(block.address, width * block.stride) for block in self.phases[phase].state.values()]
+        for run in runs_of(taken, into):
+            for address, stride in blocks:
+                self._move(run, address, stride, address, stride, stride)
+
+    def _move(self, run: "Run", target: int, stride: int, source: int, source_stride: int, size: int) -> None:
+        """Copy `size` bytes of each row of a run, from and to tensors whose rows begin every so many bytes."""
+        target, source = target + run.into * stride, source + run.taken * source_stride
+        strides = run.into_step * stride, run.taken_step * source_stride
+        self._memory.move_rows(target, strides[0], source, strides[1], size, run.rows)
 
     def copy(self, other: "Rack", rows: int, phase: int, width: int) -> None:
         """Copy the first rows of a rack for sources of the same length."""
@@ -147,13 +148,25 @@ def _blocks(memory: Memory, wanted: Sequence[tuple[numpy.dtype, int]], slots: in
     return [Block(address + offset, dtype, count) for offset, (dtype, count) in zip(offsets, wanted, strict=True)]
 
 
-def _runs(numbers: Sequence[int], others: Sequence[int] | None = None) -> list[tuple[int, int]]:
-    """Find where numbers follow one another, and the others likewise: places where they begin, and how many."""
-    others = numbers if others is None else others
-    begins = [
-        place
-        for place in range(len(numbers))
-        if not place or numbers[place] != numbers[place - 1] + 1 or others[place] != others[place - 1] + 1
-    ]
-    ends = [*begins[1:], len(numbers)][: len(begins)]
-    return [(begin, end - begin) for begin, end in zip(begins, ends, strict=True)]
+class Run(NamedTuple):
+    """Name rows that are copied by one call: each is as far behind the one before it as that is behind its own."""
+
+    into: int
+    taken: int
+    into_step: int
+    taken_step: int
+    rows: int
+
+
+def runs_of(taken: Sequence[int], into: Sequence[int]) -> list[Run]:
+    """Divide rows into as few runs as there can be; the places ascend, the rows only where they are in a run."""
+    runs, begin = [], 0
+    while begin < len(taken):
+        end, steps = begin + 1, (1, 1)  # the steps of one row alone do not count
+        if end < len(taken) and taken[end] > taken[begin]:
+            steps = into[end] - into[begin], taken[end] - taken[begin]
+            while end < len(taken) and (into[end] - into[end - 1], taken[end] - taken[end - 1]) == steps:
+                end += 1
+        runs.append(Run(into[begin], taken[begin], *steps, end - begin))
+        begin = end
+    return runs

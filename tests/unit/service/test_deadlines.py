@@ -11,7 +11,7 @@ from service.errors import DeadlineExceeded, DeadlineUnmeetable, QueueFull
 from service.forecast import MARGIN
 from service.request import Request, Status
 from service.scheduler import PATIENCE, PRIORITY_SECONDS, Scheduler
-from tests.factories import Clock, make_request, make_scheduler
+from tests.factories import MAX_LENGTH, Clock, make_request, make_scheduler
 
 PIECES = 9  # of every source: ten steps with the end
 
@@ -65,7 +65,7 @@ def test_idle_server_refuses_nobody_who_has_time_left() -> None:
 def test_who_would_be_late_is_refused_and_nobody_else(slots: int, waiting: int, wait: float) -> None:
     """What runs is half done, those who wait share the slots, and then come its own steps, with some to spare."""
     scheduler, _ = busy(slots, waiting)
-    in_time = MARGIN * wait + scheduler.pace.most_steps(make())
+    in_time = MARGIN * wait + scheduler.pace.most_steps(PIECES, MAX_LENGTH)
     with pytest.raises(DeadlineUnmeetable, match=r"and take up to 1\d\.000 s, too late for its deadline in"):
         scheduler.submit(make(deadline=in_time - 0.1, priority=-1))
     assert scheduler.waiting == waiting
@@ -105,7 +105,7 @@ def test_a_step_of_priority_is_worth_some_waiting() -> None:
 def test_nobody_passes_who_would_be_late_then() -> None:
     """A tight deadline is refused where it would break the promise to one who is admitted already."""
     scheduler, _ = busy()
-    promised = make(deadline=MARGIN * 5 + scheduler.pace.most_steps(make()) + 0.5)
+    promised = make(deadline=MARGIN * 5 + scheduler.pace.most_steps(PIECES, MAX_LENGTH) + 0.5)
     scheduler.submit(promised)
     with pytest.raises(DeadlineUnmeetable, match="make them late"):
         scheduler.submit(make(priority=9))

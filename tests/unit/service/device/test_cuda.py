@@ -107,6 +107,32 @@ def test_numbers_come_back_as_they_went(runtime: Runtime) -> None:
     assert not runtime.held
 
 
+@pytest.mark.parametrize(
+    ("strides", "rows", "calls"),
+    [
+        ((16, 24), 3, ["cudaMemcpy2DAsync"]),
+        ((8, 8), 3, ["cudaMemcpyAsync"]),
+        ((1 << 40, 1 << 40), 1, ["cudaMemcpyAsync"]),
+        ((16, 40), 3, ["cudaMemcpyAsync"] * 3),
+    ],
+)
+def test_rows_are_copied_by_the_call_that_can(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, strides: tuple[int, int], rows: int, calls: list[str]
+) -> None:
+    """One for all of them, but where they are farther apart than a call allows; what is in one piece is copied so."""
+    monkeypatch.setattr(cuda, "MAX_PITCH", 32)
+    memory = CudaMemory(0, "libcudart.so.13")
+    first, second = memory.allocate(96), memory.allocate(96)
+    memory.upload(first, numpy.arange(12))
+    runtime.calls.clear()
+    memory.move_rows(second, strides[0], first, strides[1], 8, rows)
+    assert runtime.calls == calls
+    got = numpy.zeros(12, numpy.int64)
+    memory.download(got, second)
+    to, at = (stride // 8 for stride in strides)
+    assert [got[row * to] for row in range(rows)] == [row * at for row in range(rows)]
+
+
 def test_memory_ends_at_the_limit(runtime: Runtime) -> None:
     """What others take does not count; the runtime's own word for it is the same error."""
     memory, other = (CudaMemory(0, "libcudart.so.13", limit=1000) for _ in range(2))

@@ -1,5 +1,6 @@
 """Slots on a device: whoever joins, leaves or moves to a larger rack, every row keeps what is its own."""
 
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from service.device.host import HostMemory
 from service.device.lane import DeviceLane
 from service.device.memory import DeviceFull
-from service.device.rack import Block
+from service.device.rack import Block, runs_of
 from service.device.shelf import Shelf
 from service.parts import Tensor
 from service.request import Encoded
@@ -89,6 +90,30 @@ def test_rows_keep_what_is_theirs(width: int, steps: list[tuple[list[int], Any]]
         assert read(memory, lane.rack.remembered["context"], size)[:, 0].tolist() == [own for own, _ in alive]
         state = read(memory, lane.reads.state["hidden_0"], size * width)
         assert state[:, 0].tolist() == [own for own, _ in alive for _ in range(width)]
+
+
+PLACES = st.lists(st.integers(0, 40), unique=True, max_size=20)
+
+
+@given(PLACES, PLACES)
+def test_runs_are_the_rows_one_by_one(taken: list[int], into: list[int]) -> None:
+    """Every row goes where it should, and rows that are next to each other are in one run."""
+    count = min(len(taken), len(into))
+    taken, into = taken[:count], sorted(into[:count])
+    runs = runs_of(taken, into)
+    pairs = [(run.into + i * run.into_step, run.taken + i * run.taken_step) for run in runs for i in range(run.rows)]
+    assert pairs == list(zip(into, taken, strict=True))
+    assert all(run.into_step > 0 and run.taken_step > 0 for run in runs)
+    adjacent = sum(b[0] - a[0] == b[1] - a[1] == 1 for a, b in itertools.pairwise(pairs))
+    assert len(runs) <= count - adjacent
+
+
+def test_rows_at_even_distances_are_one_run() -> None:
+    """A call copies rows that are equally far from one another; any two that ascend are."""
+    assert runs_of([7, 8, 9], [1, 3, 5]) == [(1, 7, 2, 1, 3)]
+    assert len(runs_of([20, 21, 22, 23, 24], [0, 1, 5, 6, 9])) == 3
+    assert len(runs_of([9, 3, 4, 6], [0, 1, 2, 3])) == 3
+    assert runs_of([], []) == []
 
 
 def test_a_phase_is_never_written_while_it_is_read() -> None:
