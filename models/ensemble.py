@@ -1,5 +1,6 @@
 """Several models of one vocabulary that say together which word comes next."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -38,4 +39,4 @@ class Ensemble:
             logits, after, _ = model.step(previous_ids, state, memory)
             scores.append(torch.log_softmax(logits.float(), -1))
             following.append(after)
-        return torch.logsumexp(torch.stack(scores), 0) - torch.log(torch.tensor(float(len(scores)))), following
+        return torch.logsumexp(torch.stack(scores), 0) - math.log(len(scores)), following
