@@ -51,7 +51,7 @@ class ModelConfig(_Section):
     tie_output: bool = True  # one matrix for target and output
     source_end: bool = False  # the source ends with eos
     embedding_dropout: float = Field(0.2, ge=0, lt=1)
-    word_dropout: float = Field(0.0, ge=0, lt=1)  # of whole words, on both sides (Sennrich et al. 2016, WMT, 3.1)
+    word_dropout: float = Field(0.0, ge=0, lt=1)  # of whole words, on both sides (Gal & Ghahramani 2016)
     memory_dropout: float = Field(0.2, ge=0, lt=1)
     readout_dropout: float = Field(0.2, ge=0, lt=1)
     variational_dropout: float = Field(0.0, ge=0, lt=1)  # of states, the same units at every step of a sentence
