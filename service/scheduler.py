@@ -49,7 +49,8 @@ class Scheduler:
     30 s if that is sooner, and 10 s earlier for each step of priority. So who takes longer begins earlier, and of those
     without deadlines who came first is done first. Who must wait is refused if that would be too late for it, or for
     another. Shards share the line and the slots; each has lanes of its own, and the emptiest takes who is next.
-    Encoding runs ahead of the slots: when one is free and nobody is ready, several of the line are encoded.
+    Encoding runs ahead of the slots: when one is free and nobody is ready, several of the line are encoded, by a shard
+    for which nobody waits if there is one.
     """
 
     def __init__(
@@ -60,17 +61,19 @@ class Scheduler:
         source_lengths: tuple[int, ...],
         shards: int = 1,
         full: int = 1,
+        few: int = 0,
         clock: Callable[[], float] = time.monotonic,
         encoded_ahead: int = 16,
     ) -> None:
         """Set the limits, in hypotheses and in requests and source pieces that wait, and the source lengths of lanes.
 
         They ascend. Another shard is begun once there are more than `full` hypotheses for each. When a slot is free,
-        up to `encoded_ahead` of the line are encoded at a time.
+        up to `encoded_ahead` of the line are encoded at a time; a shard with no more than `few` hypotheses encodes who
+        joins it by itself.
         """
         self.slots = slots
         self.queue_limit, self.queue_tokens = queue_limit, queue_tokens
-        self.full = full
+        self.full, self.few = full, few
         self.encoded_ahead = encoded_ahead
         self.source_lengths = source_lengths
         self.pace = Pace(slots / shards)
@@ -121,8 +124,11 @@ class Scheduler:
 
     def has_work(self, shard: int) -> bool:
         """Tell whether a step of a shard would do anything."""
-        following = self._ready.first or self._waiting.first
-        return bool(self._loads[shard]) or (following is not None and self._takes(shard, following))
+        if self._loads[shard]:
+            return True
+        if self._ready.first:
+            return self._takes(shard, self._ready.first)
+        return self._waiting.first is not None and self._encodes(shard, self._waiting.first)
 
     def lane_of(self, request: Request) -> Lane:
         """Return the lane of a request; its source is known to fit the longest."""
@@ -215,7 +221,7 @@ class Scheduler:
     def _encode(self, shard: int) -> list[Request]:
         """Take some of the line to be encoded, where the first of them could join and nobody is ready to."""
         first = self._waiting.first
-        if first is None or self._ready or not self._takes(shard, first):
+        if first is None or self._ready or not self._encodes(shard, first):
             return []
         taken = self._waiting.take(self.encoded_ahead)
         for request in taken:
@@ -268,10 +274,24 @@ class Scheduler:
 
     def _takes(self, shard: int, request: Request) -> bool:
         """Tell whether there are slots for a request, and none of the shards that are needed is emptier."""
+        needed = self._needed(request)
+        return shard < len(needed) and self._loads[shard] == min(needed)
+
+    def _encodes(self, shard: int, request: Request) -> bool:
+        """Tell whether a shard is to encode a request that there are slots for.
+
+        It is who takes it; but where many would wait for that, a shard that has none.
+        """
+        needed = self._needed(request)
+        if needed and min(needed) > self.few and 0 in self._loads:
+            return shard == self._loads.index(0)
+        return self._takes(shard, request)
+
+    def _needed(self, request: Request) -> list[int]:
+        """Return the loads of the shards that are needed if a request joins; none: there are no slots for it."""
         assert request.lane is not None
         total = sum(self._loads) + request.lane.width
-        needed = self._loads[: -(-total // self.full)]
-        return total <= self.slots and shard < len(needed) and self._loads[shard] == min(needed)
+        return self._loads[: -(-total // self.full)] if total <= self.slots else []
 
     def _in_line(self) -> Iterator[Request]:
         return chain(self._ready, self._encoding, self._waiting)

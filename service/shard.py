@@ -49,8 +49,8 @@ class Shard:
         clock = _Clock(self.stats.phase_seconds)
         with self._lock:
             plan = self._scheduler.schedule(self.number)
-            if plan.compactions:
-                self._lock.notify_all()  # slots are free, perhaps for a shard that sleeps
+            if plan.compactions or plan.joining:
+                self._lock.notify_all()  # slots are free for a shard that sleeps, or it is to encode for this one now
         self._leave(plan)
         joined = self._join(plan.joining)
         if plan.encoding:

@@ -38,9 +38,11 @@ def make_scheduler(
     shards: int = 1,
     queue_tokens: int = 10_000,
     clock: Callable[[], float] = time.monotonic,
+    full: int = 1,
+    few: int = 0,
 ) -> Scheduler:
     """Make a scheduler with lanes of 8, 16 and 32 pieces."""
-    return Scheduler(slots, queue_limit, queue_tokens, LENGTHS, shards, clock=clock)
+    return Scheduler(slots, queue_limit, queue_tokens, LENGTHS, shards, full, few, clock)
 
 
 class Clock:
@@ -122,6 +124,8 @@ def make_engine(
     queue_limit: int = 100,
     search: Callable[[Lane], Search] = search_of,
     shards: int = 1,
+    full: int = 1,
+    few: int = 0,
 ) -> tuple[Engine, list[Request]]:
     """Make an engine that is stepped by hand, and the list that its finished requests land in."""
     finished: list[Request] = []
@@ -129,7 +133,8 @@ def make_engine(
     def emit(news: list[Request]) -> None:
         finished.extend(request for request in news if request.finish_reason)
 
-    return Engine(make_scheduler(slots, queue_limit, shards), runner or FakeRunner(), search, emit), finished
+    scheduler = make_scheduler(slots, queue_limit, shards, full=full, few=few)
+    return Engine(scheduler, runner or FakeRunner(), search, emit), finished
 
 
 def reversed_source(request: Request) -> list[int]:

@@ -8,6 +8,7 @@ import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from service.engine import Engine
 from service.errors import Draining, InternalError, QueueFull
@@ -230,16 +231,25 @@ def test_full_line_is_refused_at_once() -> None:
 @given(
     slots=st.integers(1, 6),
     shards=st.integers(1, 3),
+    full=st.integers(1, 4),
+    few=st.integers(0, 3),
     sources=st.lists(st.lists(st.integers(4, 50), min_size=1, max_size=32), max_size=20),
     limits=st.lists(st.integers(1, 40), min_size=20, max_size=20),
     script=st.lists(st.sampled_from(["submit", "step", "cancel"]), max_size=120),
     pick=st.randoms(use_true_random=False),
 )
 def test_nobody_is_lost_and_nobody_is_mixed_up(
-    slots: int, shards: int, sources: list[list[int]], limits: list[int], script: list[str], pick: object
+    slots: int,
+    shards: int,
+    full: int,
+    few: int,
+    sources: list[list[int]],
+    limits: list[int],
+    script: list[str],
+    pick: object,
 ) -> None:
     """Whatever the order of arrivals, steps and cancels: each request ends once, with its own translation."""
-    engine, finished = make_engine(slots=slots, shards=shards)
+    engine, finished = make_engine(slots=slots, shards=shards, full=full, few=few)
     left = [make_request(*source, max_length=limit) for source, limit in zip(sources, limits, strict=False)]
     alive: list[Request] = []
     cancelled: list[Request] = []
@@ -302,6 +312,60 @@ def test_threads_share_the_work() -> None:
     assert {lane.shard for lane in runner.lanes} == {0, 1}
     assert engine.stats.target_tokens == sum(len(said(request)) for request in requests)
     assert engine.stats.encode_rows.sum == len(requests)
+
+
+class Held(FakeRunner):
+    """Hold a step of three rows until the test says so, and one of four until a fifth source is encoded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoders: list[str] = []  # names of threads, one for each source
+        self.encoded = {count: threading.Event() for count in (4, 5)}
+        self.three, self.go = threading.Event(), threading.Event()
+
+    def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
+        """Note who encodes."""
+        for _ in sources:
+            self.encoders.append(threading.current_thread().name)
+            if event := self.encoded.get(len(self.encoders)):
+                event.set()
+        return super().encode(sources)
+
+    def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> list[Step]:
+        """Say the next piece of every row."""
+        rows = len(self.lanes[lane])
+        if rows == 3:
+            self.three.set()
+            assert self.go.wait(30)
+        elif rows == 4:
+            assert self.encoded[5].wait(30)
+        return super().step(lane, choice, alignment)
+
+
+def test_thread_without_rows_encodes_for_one_with_many() -> None:
+    """It hears of who comes, and of who came while others that it had encoded were still to join."""
+    ended = threading.Semaphore(0)
+    runner = Held()
+
+    def emit(news: list[Request]) -> None:
+        for _ in news:
+            ended.release()
+
+    engine = Engine(make_scheduler(slots=8, shards=2, full=8, few=2), runner, search_of, emit)
+    requests = [make_request(*range(5, 13)) for _ in range(5)]
+    for request in requests[:3]:
+        engine.submit(request)
+    engine.start()
+    assert runner.three.wait(30)
+    engine.submit(requests[3])
+    assert runner.encoded[4].wait(30)
+    engine.submit(requests[4])
+    runner.go.set()
+    assert all(ended.acquire(timeout=30) for _ in requests)
+    engine.close()
+    assert all(said(request) == reversed_source(request) for request in requests)
+    assert runner.encoders == ["engine-0"] * 3 + ["engine-1"] * 2
+    assert {lane.shard for lane in runner.lanes} == {0}
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
