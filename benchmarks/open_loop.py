@@ -1,55 +1,110 @@
 """Latency at a share of the capacity, with arrivals that wait for nobody, beside that of the same texts one at a time.
 
 python -m benchmarks.open_loop ../shared/data/tatoeba-en-de/test.tsv
+python -m benchmarks.open_loop ../shared/data/tatoeba-en-de/test.tsv --checkouts BEFORE --runs 7
+
+Earlier states of the repository take turns with this one, and are offered what it is.
 """
 
 import argparse
 import statistics
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.generator import generate
-from benchmarks.machine import describe_machine
+from benchmarks.machine import commit, describe_machine
 from benchmarks.ours import REPOSITORY, Ours
 from benchmarks.texts import draw_texts
 from seq2serve.load import ClosedLoop, Extent, Loop, OpenLoop, Summary, summarize
+from seq2serve.load.table import markdown, number
+from tests.server_process import ROOT
+
+HEAD = ("server", "capacity /s", "alone p50, p99 ms", "offered /s", "p50, p95, p99 ms", "p99 of each run", "p99 ratio")
+
+
+class Measured(NamedTuple):
+    """Hold what one server did in one run: with what it was offered, and with the same texts one at a time."""
+
+    capacity: float
+    rate: float
+    offered: Summary
+    alone: Summary
+
+    @property
+    def ratio(self) -> float:
+        """Return how many times as long the slowest take under load."""
+        assert self.offered.p99
+        assert self.alone.p99
+        return self.offered.p99 / self.alone.p99
 
 
 def main() -> None:
-    """Print capacity, both latencies and their ratio for every run."""
+    """Print every run, and a table of medians."""
+    arguments = _parse()
+    texts = draw_texts(arguments.file, arguments.sentences)
+    checkouts = {f"at {commit(path)}": path.resolve() for path in arguments.checkouts}
+    options = tuple(arguments.options.split())
+    servers = [
+        Ours(name, path / "model_repository" if path != ROOT else arguments.repository, options=options, root=path)
+        for name, path in {"seq2serve": ROOT, **checkouts}.items()
+    ]
+    print(describe_machine())
+    found: dict[str, list[Measured]] = {server.name: [] for server in servers}
+    with ExitStack() as stack:
+        addresses = {server.name: stack.enter_context(server.serve()).address for server in servers}
+        payloads = [servers[0].payload(text) for text in texts]
+        for run in range(arguments.runs):
+            capacity: float | None = None
+            for name, address in addresses.items():
+                one = _measure(address, payloads, run, arguments.share, capacity)
+                capacity = capacity or one.capacity
+                found[name].append(one)
+                print(f"run {run + 1}: {name}: {'; '.join(_cells([one])[:-2])}", flush=True)
+    print("\n" + markdown(HEAD, [[name, *_cells(measured)] for name, measured in found.items()]))
+
+
+def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="a source, or a source, a tab and a target, per line")
     parser.add_argument("--sentences", type=int, default=1000)
     parser.add_argument("--share", type=float, default=0.7, help="of the capacity")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
-    parser.add_argument("--options", default="", help="of our server")
-    arguments = parser.parse_args()
-    texts = draw_texts(arguments.file, arguments.sentences)
-    ours = Ours("seq2serve", arguments.repository, options=tuple(arguments.options.split()))
-    payloads = [ours.payload(text) for text in texts]
-    print(describe_machine())
-    ratios = []
-    with ours.serve() as endpoint:
+    parser.add_argument("--checkouts", type=Path, nargs="*", default=[], help="earlier states of this repository")
+    parser.add_argument("--options", default="", help="of our servers")
+    return parser.parse_args()
 
-        def load(loop: Loop, run: int) -> Summary:
-            extent = Extent(requests=len(payloads))
-            return summarize(generate(endpoint.address, payloads, loop, extent, warm_up=100, seed=run).run)
 
-        for run in range(arguments.runs):
-            capacity = load(ClosedLoop(64), run).throughput
-            alone, offered = load(ClosedLoop(1), run), load(OpenLoop(arguments.share * capacity), run)
-            assert alone.p50
-            assert alone.p99
-            assert offered.p50
-            assert offered.p99
-            ratios.append(offered.p99 / alone.p99)
-            print(
-                f"capacity {capacity:.0f}/s; one at a time: p50 {1000 * alone.p50:.1f}, p99 {1000 * alone.p99:.1f} ms; "
-                f"at {arguments.share * capacity:.0f}/s: p50 {1000 * offered.p50:.1f}, p99 {1000 * offered.p99:.1f} "
-                f"ms, failed {offered.failed}; p99 ratio {ratios[-1]:.2f}",
-                flush=True,
-            )
-    print(f"median ratio of p99 {statistics.median(ratios):.2f}")
+def _measure(address: str, payloads: list[bytes], run: int, share: float, capacity: float | None) -> Measured:
+    """Load a server in all three ways; what it is offered is a share of its own capacity, or of one that is given."""
+
+    def load(loop: Loop) -> Summary:
+        extent = Extent(requests=len(payloads))
+        return summarize(generate(address, payloads, loop, extent, warm_up=100, seed=run).run)
+
+    own = load(ClosedLoop(64)).throughput
+    alone, rate = load(ClosedLoop(1)), share * (capacity or own)
+    return Measured(own, rate, load(OpenLoop(rate)), alone)
+
+
+def _cells(runs: list[Measured]) -> list[str]:
+    """Show medians."""
+
+    def milliseconds(summaries: list[Summary], *names: str) -> str:
+        assert not any(summary.failed for summary in summaries), "requests failed"
+        return ", ".join(number(1000 * statistics.median(getattr(s, name) for s in summaries)) for name in names)
+
+    offered = [one.offered for one in runs]
+    ratios = [one.ratio for one in runs]
+    return [
+        number(statistics.median(one.capacity for one in runs)),
+        milliseconds([one.alone for one in runs], "p50", "p99"),
+        number(statistics.median(one.rate for one in runs)),
+        milliseconds(offered, "p50", "p95", "p99"),
+        " ".join(milliseconds([summary], "p99") for summary in offered),
+        f"{number(statistics.median(ratios))} ({number(min(ratios))} to {number(max(ratios))})",
+    ]
 
 
 if __name__ == "__main__":
