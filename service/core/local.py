@@ -22,11 +22,10 @@ from service.setup import Setup
 from service.state import EngineState
 
 log = logging.getLogger("service.core")
-# Hypotheses. With more, another thread begins to step: up to there, each row more costs a step less than the last one.
-FULL_SHARD = 16
-FEW = (
-    4  # with more, a thread that has nothing to step encodes who joins: fewer lose less by waiting than by handing over
-)
+# Hypotheses. With more, or with its share of all slots, another thread begins to step: up to there, a row more costs
+# less in a step than in one of its own. With more than few, a thread that has nothing to step encodes who joins them:
+# few lose less by waiting for that.
+FULL_SHARD, FEW = 24, 4
 
 
 class LocalCore:
@@ -75,7 +74,7 @@ class LocalCore:
             return make_search(lane, symbols, longest)
 
         line, ahead = (limits.queue, limits.queue_tokens), self._kind.encoded_ahead
-        crowd = FULL_SHARD, FEW
+        crowd = max(1, min(FULL_SHARD, limits.slots // shards)), FEW
         scheduler = Scheduler(limits.slots, *line, self._source_lengths, shards, *crowd, encoded_ahead=ahead)
         return Engine(scheduler, runner, search, emit, measured)
 
