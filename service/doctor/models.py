@@ -16,6 +16,7 @@ from service.settings import Settings
 from service.setup import Setup
 
 AGAIN = "copy it again from where it was exported, or export it again (python -m export)"
+FEWER = "serve fewer versions, or run fewer workers"
 ARITHMETIC = "export it again with this ONNX Runtime, or serve another precision (--precision fp32)"
 
 
@@ -43,11 +44,12 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         except (StartupError, ServiceError) as error:
             yield Finding(Level.FAULT, subject, str(error), AGAIN)
             continue
-        own = LOADED * sum(file.bytes for file in bundle.manifest.files.values())
+        own = LOADED * sum(file.bytes for file in bundle.manifest.files.values()) * settings.workers
         need += own  # a server holds all at once
         if left is not None and need > left:
             found = f"takes about {own >> 20} MiB of memory, {need >> 20} with those before; {left >> 20} MiB are left"
-            yield Finding(Level.FAULT, subject, found, "give the container more memory, or serve fewer versions")
+            found += f" ({settings.workers} workers)" if settings.workers > 1 else ""
+            yield Finding(Level.FAULT, subject, found, f"give the container more memory, or {FEWER}")
             continue
         yield _check(bundle, subject, device, settings)
 

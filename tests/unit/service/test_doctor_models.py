@@ -14,22 +14,33 @@ from tests.server_process import ROOT
 REPOSITORY = ROOT / "model_repository"
 
 
-def _levels(monkeypatch: pytest.MonkeyPatch, left: int) -> list[Level]:
+def _check(monkeypatch: pytest.MonkeyPatch, left: int, workers: int = 1) -> list[Finding]:
     """Check both bundled models where `left` bytes are left at first, and hardly any later."""
     readings = iter([left, 1000, 1000])
     monkeypatch.setattr(models, "available_bytes", lambda: next(readings))
     monkeypatch.setattr(models, "_try", lambda bundle, subject, *_: Finding(Level.OK, subject, "tried"))
-    settings = read_settings(["--model-repository", str(REPOSITORY), "--device", "cpu"])
-    return [finding.level for finding in models.check_models(settings)]
+    flags = ["--model-repository", str(REPOSITORY), "--device", "cpu", "--workers", str(workers)]
+    return list(models.check_models(read_settings(flags)))
 
 
 def test_all_versions_must_fit_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server holds them all, in what was left before the first was loaded."""
     bundles = [read_bundle(REPOSITORY / name / "1") for name in ("en-de", "en-fr")]
     need = LOADED * sum(file.bytes for bundle in bundles for file in bundle.manifest.files.values())
-    assert _levels(monkeypatch, need) == [Level.OK, Level.OK]
-    assert _levels(monkeypatch, need - 1) == [Level.OK, Level.FAULT]
-    assert _levels(monkeypatch, 1 << 20) == [Level.FAULT, Level.FAULT]
+    for left, levels in (
+        (need, [Level.OK, Level.OK]),
+        (need - 1, [Level.OK, Level.FAULT]),
+        (1 << 20, [Level.FAULT, Level.FAULT]),
+    ):
+        assert [finding.level for finding in _check(monkeypatch, left)] == levels
+        assert [finding.level for finding in _check(monkeypatch, 3 * left, workers=3)] == levels
+
+
+def test_each_worker_holds_all_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said names them."""
+    found = _check(monkeypatch, 1 << 20, workers=3)[0]
+    assert "(3 workers)" in found.found
+    assert "fewer workers" in found.fix
 
 
 @pytest.mark.parametrize(("copies", "level"), [(0, Level.OK), (None, Level.NOTE)])
