@@ -104,3 +104,11 @@ def test_switched_off_adapter_is_not_listed() -> None:
         listed = ReflectionClient(channel).database.get_services()
     assert KSERVE not in listed
     assert OURS in listed
+
+
+def test_without_reflection_nothing_is_listed() -> None:
+    """The method is not there, as clients that ask whether it is understand."""
+    with ServerProcess("--no-reflection") as server, grpc.insecure_channel(server.address) as channel:
+        with pytest.raises(grpc.RpcError) as refused:
+            ReflectionClient(channel).database.get_services()
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
