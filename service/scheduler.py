@@ -61,15 +61,15 @@ class Scheduler:
         source_lengths: tuple[int, ...],
         shards: int = 1,
         full: int = 1,
-        few: int = 0,
+        few: int = 1,
         clock: Callable[[], float] = time.monotonic,
         encoded_ahead: int = 16,
     ) -> None:
         """Set the limits, in hypotheses and in requests and source pieces that wait, and the source lengths of lanes.
 
-        They ascend. Another shard is begun once there are more than `full` hypotheses for each. When a slot is free,
-        up to `encoded_ahead` of the line are encoded at a time; a shard with no more than `few` hypotheses encodes who
-        joins it by itself.
+        They ascend. Another shard is begun once there are more than `few` hypotheses for each, but the last one when
+        all others have `full`: until then it encodes for those that have more than few. When a slot is free, up to
+        `encoded_ahead` of the line are encoded at a time.
         """
         self.slots = slots
         self.queue_limit, self.queue_tokens = queue_limit, queue_tokens
@@ -280,7 +280,7 @@ class Scheduler:
     def _encodes(self, shard: int, request: Request) -> bool:
         """Tell whether a shard is to encode a request that there are slots for.
 
-        It is who takes it; but where many would wait for that, a shard that has none.
+        It is who takes it; but where more than a few would wait for that, a shard that has none.
         """
         needed = self._needed(request)
         if needed and min(needed) > self.few and 0 in self._loads:
@@ -290,8 +290,10 @@ class Scheduler:
     def _needed(self, request: Request) -> list[int]:
         """Return the loads of the shards that are needed if a request joins; none: there are no slots for it."""
         assert request.lane is not None
-        total = sum(self._loads) + request.lane.width
-        return self._loads[: -(-total // self.full)] if total <= self.slots else []
+        total, others = sum(self._loads) + request.lane.width, max(1, self.shards - 1)
+        if total > self.slots:
+            return []
+        return self._loads if total > others * self.full else self._loads[: min(others, -(-total // self.few))]
 
     def _in_line(self) -> Iterator[Request]:
         return chain(self._ready, self._encoding, self._waiting)

@@ -39,7 +39,7 @@ def make_scheduler(
     queue_tokens: int = 10_000,
     clock: Callable[[], float] = time.monotonic,
     full: int = 1,
-    few: int = 0,
+    few: int = 1,
 ) -> Scheduler:
     """Make a scheduler with lanes of 8, 16 and 32 pieces."""
     return Scheduler(slots, queue_limit, queue_tokens, LENGTHS, shards, full, few, clock)
@@ -125,7 +125,7 @@ def make_engine(
     search: Callable[[Lane], Search] = search_of,
     shards: int = 1,
     full: int = 1,
-    few: int = 0,
+    few: int = 1,
 ) -> tuple[Engine, list[Request]]:
     """Make an engine that is stepped by hand, and the list that its finished requests land in."""
     finished: list[Request] = []

@@ -22,9 +22,8 @@ from service.setup import Setup
 from service.state import EngineState
 
 log = logging.getLogger("service.core")
-# Hypotheses. With more, or with its share of all slots, another thread begins to step: up to there, a row more costs
-# less in a step than in one of its own. With more than few, a thread that has nothing to step encodes who joins them:
-# few lose less by waiting for that.
+# Hypotheses. With more than few for each, another thread begins to step. The last one begins when all others are full,
+# or have their shares of the slots: until then its core is worth more to the edge, and to who joins, whom it encodes.
 FULL_SHARD, FEW = 24, 4
 
 

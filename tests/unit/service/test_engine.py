@@ -232,7 +232,7 @@ def test_full_line_is_refused_at_once() -> None:
     slots=st.integers(1, 6),
     shards=st.integers(1, 3),
     full=st.integers(1, 4),
-    few=st.integers(0, 3),
+    few=st.integers(1, 3),
     sources=st.lists(st.lists(st.integers(4, 50), min_size=1, max_size=32), max_size=20),
     limits=st.lists(st.integers(1, 40), min_size=20, max_size=20),
     script=st.lists(st.sampled_from(["submit", "step", "cancel"]), max_size=120),

@@ -283,8 +283,8 @@ def test_ready_requests_can_be_cancelled_and_cleared() -> None:
 
 
 def test_few_rows_stay_in_one_shard() -> None:
-    """A shard is begun when the others are full, and those who come later go where there are fewest."""
-    scheduler = make_scheduler(slots=12, shards=3, full=2, few=3)
+    """A shard is begun when the others have a few, and those who come later go where there are fewest."""
+    scheduler = make_scheduler(slots=12, shards=3, full=2, few=2)
     for _ in range(9):
         scheduler.submit(make_request())
     assert [len(admit(scheduler, shard)) for shard in (2, 1, 0)] == [0, 0, 2]
@@ -293,28 +293,36 @@ def test_few_rows_stay_in_one_shard() -> None:
     assert [len(admit(scheduler, shard)) for shard in (2, 1, 0)] == [0, 1, 1]
 
 
+def test_last_shard_begins_when_the_others_are_full() -> None:
+    """The one before begins when the first has a few."""
+    scheduler = make_scheduler(slots=12, shards=3, full=4, few=2)
+    for shard in (0, 0, 1, 1):
+        scheduler.submit(make_request())
+        assert not scheduler.has_work(2)
+        assert len(admit(scheduler, shard)) == 1
+    for _ in range(5):
+        scheduler.submit(make_request())
+    assert [len(admit(scheduler, shard)) for shard in (1, 0, 1, 2)] == [1, 2, 1, 1]
+
+
 def test_shard_without_rows_encodes_for_one_with_many() -> None:
     """Few rows wait for the encoder themselves; of more, only those who are to join them do."""
-    scheduler = make_scheduler(slots=12, shards=3, full=6, few=2)
+    scheduler = make_scheduler(slots=12, shards=2, full=6, few=2)
     requests = alike(7)
-    for request in requests[:2]:
-        scheduler.submit(request)
-    assert not scheduler.has_work(1)
-    assert admit(scheduler, 0) == requests[:2]
-    for request in requests[2:4]:
-        scheduler.submit(request)
-    assert not scheduler.has_work(1)
-    assert admit(scheduler, 0) == requests[2:4]
+    for some in (requests[:2], requests[2:4]):
+        for request in some:
+            scheduler.submit(request)
+        assert not scheduler.has_work(1)
+        assert admit(scheduler, 0) == some
     for request in requests[4:]:
         scheduler.submit(request)
     assert scheduler.has_work(1)
-    assert not scheduler.has_work(2)
-    assert [scheduler.schedule(shard).encoding for shard in (0, 2)] == [[], []]
+    assert scheduler.schedule(0).encoding == []
     plan = scheduler.schedule(1)
     assert plan.encoding == requests[4:]
     assert not scheduler.has_work(1)
     assert scheduler.ready(1, plan.encoding) == []
-    assert [scheduler.has_work(shard) for shard in (0, 1, 2)] == [True, False, False]
+    assert [scheduler.has_work(shard) for shard in (0, 1)] == [True, False]
     assert scheduler.schedule(0).joining == requests[4:6]
     assert scheduler.has_work(1)  # the first shard is full
     assert scheduler.schedule(1).joining == requests[6:]

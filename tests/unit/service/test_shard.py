@@ -24,12 +24,13 @@ def test_others_hear_when_somebody_who_was_encoded_for_a_shard_has_joined_it() -
     first, second = (
         Shard(number, scheduler, lock, runner, search_of, lambda news: None, EngineStats()) for number in (0, 1)
     )
-    requests = [make_request(5, 6, 7, 8) for _ in range(3)]
-    scheduler.submit(requests[0])
+    requests = [make_request(5, 6, 7, 8) for _ in range(4)]
+    for request in requests[:2]:
+        scheduler.submit(request)
     first.step()
-    scheduler.submit(requests[1])
-    second.step()
     scheduler.submit(requests[2])
+    second.step()
+    scheduler.submit(requests[3])
     assert not scheduler.has_work(1)  # one is ready
     before = lock.rung
     first.step()
