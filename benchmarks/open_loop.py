@@ -18,7 +18,6 @@ from benchmarks.ours import REPOSITORY, Ours
 from benchmarks.texts import draw_texts
 from seq2serve.load import ClosedLoop, Extent, Loop, OpenLoop, Summary, summarize
 from seq2serve.load.table import markdown, number
-from tests.server_process import ROOT
 
 HEAD = ("server", "capacity /s", "alone p50, p99 ms", "offered /s", "p50, p95, p99 ms", "p99 of each run", "p99 ratio")
 
@@ -43,12 +42,11 @@ def main() -> None:
     """Print every run, and a table of medians."""
     arguments = _parse()
     texts = draw_texts(arguments.file, arguments.sentences)
-    checkouts = {f"at {commit(path)}": path.resolve() for path in arguments.checkouts}
     options = tuple(arguments.options.split())
-    servers = [
-        Ours(name, path / "model_repository" if path != ROOT else arguments.repository, options=options, root=path)
-        for name, path in {"seq2serve": ROOT, **checkouts}.items()
-    ]
+    servers = [Ours("seq2serve", arguments.repository, options=options)]
+    for checkout in arguments.checkouts:
+        name = f"seq2serve at {commit(checkout)}"
+        servers.append(Ours(name, checkout / "model_repository", options=options, root=checkout.resolve()))
     print(describe_machine())
     found: dict[str, list[Measured]] = {server.name: [] for server in servers}
     with ExitStack() as stack:

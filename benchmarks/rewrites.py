@@ -6,7 +6,7 @@ Figures are medians in milliseconds with one thread, of variants in turns.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import onnxruntime
 
 from benchmarks.levers import medians
 from benchmarks.machine import describe_machine
+from benchmarks.step_peak import make_feed
 from seq2serve.load.table import markdown, number
 from service.bundle import read_bundle
 from service.parts import INT8
@@ -102,7 +103,7 @@ def main() -> None:
     print(describe_machine() + "\n")
     lines = []
     for rows in arguments.rows:
-        feed = {**given, **dict(_feed(bundle.manifest, rows, arguments.source_length))}
+        feed = given | make_feed(bundle.manifest, rows, arguments.source_length)
         runs: dict[str, Callable[[], Any]] = {}
         for name, session in sessions.items():
             runs[name] = partial(session.run, None, {node.name: feed[node.name] for node in session.get_inputs()})
@@ -119,17 +120,6 @@ def _open(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.log_severity_level = 3  # constants of what is gone are still there
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def _feed(manifest: Any, rows: int, length: int) -> Iterator[tuple[str, Any]]:
-    random = numpy.random.default_rng(0)
-    yield "previous_ids", random.integers(4, manifest.vocabulary.size, (rows, 1))
-    yield "parents", numpy.zeros((rows, 1), numpy.int64)
-    yield "source_lengths", numpy.full(rows, length)
-    for tensor in manifest.memory:
-        yield tensor.name, random.uniform(-1, 1, (rows, length, *tensor.features)).astype(numpy.float32)
-    for tensor in manifest.state:
-        yield tensor.name, random.uniform(-1, 1, (rows, 1, *tensor.features)).astype(numpy.float32)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import onnxruntime
 
 from benchmarks.machine import describe_machine
 from service.bundle import read_bundle
+from service.manifest import Manifest
 from service.provider import Device
 from service.runner import make_tables
 from service.session import open_session
@@ -73,6 +74,19 @@ def peak(threads: int) -> float:
     return 2 * SIDE**3 / median_seconds(partial(session.run, None, {"a": weight}), 5)
 
 
+def make_feed(manifest: Manifest, rows: int, source_length: int) -> dict[str, Any]:
+    """Make what a step of one hypothesis a row reads but tables: random words, and numbers such as states are."""
+    random = numpy.random.default_rng(0)
+    shapes = {tensor.name: (rows, source_length, *tensor.features) for tensor in manifest.memory}
+    shapes |= {tensor.name: (rows, 1, *tensor.features) for tensor in manifest.state}
+    return {
+        "previous_ids": random.integers(4, manifest.vocabulary.size, (rows, 1)),
+        "parents": numpy.zeros((rows, 1), numpy.int64),
+        "source_lengths": numpy.full(rows, source_length),
+        **{name: random.uniform(-1, 1, shape).astype(numpy.float32) for name, shape in shapes.items()},
+    }
+
+
 def main() -> None:
     """Print both for one thread, as a shard has, and for all cores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -82,20 +96,11 @@ def main() -> None:
     parser.add_argument("--source-length", type=int, default=32)
     arguments = parser.parse_args()
     bundle, rows = read_bundle(arguments.bundle), arguments.rows
-    manifest, random = bundle.manifest, numpy.random.default_rng(0)
+    manifest = bundle.manifest
     opened = open_session(bundle, manifest.graph("tables"), Device("cpu"), 1) if manifest.tables else None
     tables = make_tables(manifest, opened)
     role = "step_greedy" if manifest.has("step_greedy") else "step"
-    feed: dict[str, Any] = {
-        "previous_ids": random.integers(4, manifest.vocabulary.size, (rows, 1)),
-        "parents": numpy.zeros((rows, 1), numpy.int64),
-        "source_lengths": numpy.full(rows, arguments.source_length),
-        **{
-            t.name: random.uniform(-1, 1, (rows, arguments.source_length, *t.features)).astype("float32")
-            for t in manifest.memory
-        },
-        **{t.name: random.uniform(-1, 1, (rows, 1, *t.features)).astype("float32") for t in manifest.state},
-    }
+    feed = make_feed(manifest, rows, arguments.source_length)
     step = manifest.graph(role, arguments.precision)
     operations = product_operations(bundle.file(step.file), rows)
     print(f"{step.name}, {rows} rows, {arguments.source_length} source pieces. {describe_machine()}")

@@ -16,7 +16,6 @@ from service.settings import Settings
 from service.setup import Setup
 
 AGAIN = "copy it again from where it was exported, or export it again (python -m export)"
-FEWER = "serve fewer versions, or run fewer workers"
 ARITHMETIC = "export it again with this ONNX Runtime, or serve another precision (--precision fp32)"
 
 
@@ -49,7 +48,8 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         if left is not None and need > left:
             found = f"takes about {own >> 20} MiB of memory, {need >> 20} with those before; {left >> 20} MiB are left"
             found += f" ({settings.workers} workers)" if settings.workers > 1 else ""
-            yield Finding(Level.FAULT, subject, found, f"give the container more memory, or {FEWER}")
+            fix = "give the container more memory, serve fewer versions, or run fewer workers"
+            yield Finding(Level.FAULT, subject, found, fix)
             continue
         yield _check(bundle, subject, device, settings)
 
