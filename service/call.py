@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
 from service.deadline import is_over
+from service.draining import Streams
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
 from service.logs import trail
 from service.metrics.edge import Metrics
@@ -31,6 +32,7 @@ access: FilteringBoundLogger = structlog.get_logger()
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 MAX_KEY = 128
+OWN = "/grpc."  # services of gRPC itself
 KSERVE = "/inference.GRPCInferenceService"
 LOGGED = ("/seq2serve.", f"{KSERVE}/ModelInfer", f"{KSERVE}/ModelStreamInfer")  # calls that do work
 
@@ -83,6 +85,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self, metrics: Metrics, tracing: Tracing, gate: Gate | None = None, replica: str = "") -> None:
         """Take what admits callers, None admits everybody, and the name that each reply has of this server."""
         self.calls = 0  # being handled, those of gRPC's own services not counted: a watched health never ends
+        self.streams = Streams()
         self._metrics = metrics
         self._tracing = tracing
         self._gate = gate
@@ -112,7 +115,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             wrapped = self._stream(method, handler.unary_stream, _checked)
             return grpc.unary_stream_rpc_method_handler(wrapped, parse, handler.response_serializer)
         if handler.stream_stream:
-            wrapped = self._stream(method, handler.stream_stream, _checked_items)
+            wrapped = self._counted(method, self._stream(method, handler.stream_stream, _checked_items))
             return grpc.stream_stream_rpc_method_handler(wrapped, parse, handler.response_serializer)
         raise TypeError(f"{method}: client-streaming methods are not part of the API")
 
@@ -137,10 +140,21 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
 
         return write
 
+    def _counted(self, method: str, write: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """Keep a stream open until its status has been sent."""
+        if method.startswith(OWN):
+            return write
+
+        async def count(request: Any, context: Context) -> None:
+            with self.streams.one():
+                await write(request, context)
+
+        return count
+
     @asynccontextmanager
     async def _observed(self, method: str, context: Context, kind: str) -> AsyncIterator[None]:
         call = Call(f"{random.getrandbits(128):032x}", method, context.peer())
-        counted = not method.startswith("/grpc.")
+        counted = not method.startswith(OWN)
         self.calls += counted
         token = _current.set(call)
         self._metrics.call_started(method, kind)

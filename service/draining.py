@@ -1,10 +1,41 @@
 """Streams without end, which a server that shuts down must not wait for."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from service.errors import Draining
+
+
+class Streams:
+    """Know whether streams are open whose clients may be writing."""
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __bool__(self) -> bool:
+        """Tell whether there is one."""
+        return self._open > 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Be open for the length of the block."""
+        self._open += 1
+        self._none.clear()
+        try:
+            yield
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._none.set()
+
+    async def end(self, patience: float) -> None:
+        """Wait until there is none, for `patience` seconds at most."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._none.wait(), patience)
 
 
 async def read_until_drained(read: Callable[[], Coroutine[Any, Any, None]], draining: asyncio.Event) -> None:

@@ -59,6 +59,7 @@ SERVICES = (
 )
 WATCH_SECONDS = 0.5
 QUIET_ROUNDS = 2  # of watching, without a call, after which none is expected any more
+NOTICE_SECONDS = 0.5  # for clients to read the status of a stream
 ANSWER_SECONDS = 5.0  # for the statuses of calls that outlived the grace
 CLIENT_DEFAULT = "127.0.0.1:50051"
 
@@ -276,16 +277,30 @@ class Server:
         log.info("draining: serving for %.1f s more, then %.1f s for what is in flight", delay, grace)
         await asyncio.sleep(delay)
         self._draining.set()
+        end = time.monotonic() + grace
+        await self._let_streams_end(grace / 2)
         # gRPC's own end of grace would cancel calls without a word, so ours comes first.
+        grace = max(0.0, end - time.monotonic())
         stopping = asyncio.create_task(server.stop(grace + ANSWER_SECONDS))
         await self._finish(stopping, grace)
         if self._calls:
-            log.warning("the grace of %.1f s is over: what is left fails with `draining`", grace)
+            log.warning("the grace of %.1f s is over: what is left fails with `draining`", self._settings.drain_grace)
             await asyncio.to_thread(self._registry.close)
         else:
             await server.stop(0)
         await stopping
         log.info("stopped")
+
+    async def _let_streams_end(self, patience: float) -> None:
+        """Serve on until streams have ended and their clients have noticed, for `patience` seconds at most.
+
+        A server that stops closes each connection with its last call. A client that is still writing then gets an
+        error of the connection, and may never read the status that came before.
+        """
+        for edge in self._edges:
+            if edge.streams:
+                await edge.streams.end(patience - NOTICE_SECONDS)
+                await asyncio.sleep(min(NOTICE_SECONDS, patience))
 
     async def _finish(self, stopping: asyncio.Task[None], grace: float) -> None:
         """Wait until all calls have ended, at most for the grace; gRPC may wait for some that ended long ago."""

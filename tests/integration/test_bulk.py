@@ -2,7 +2,8 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import cycle
 from typing import Any, TypeAlias
 
 import grpc
@@ -87,11 +88,6 @@ def test_what_came_before_a_malformed_item_is_answered(channel: grpc.Channel) ->
 
 def test_drained_bulk_answers_what_was_read() -> None:
     """After SIGTERM the results of all items that were read come, then the call ends with `draining`."""
-
-    def endless() -> Iterator[str]:
-        while True:
-            yield from SHORT
-
     answered: list[int] = []
 
     def consume(server: ServerProcess, results: Iterable[BulkResult]) -> None:
@@ -103,11 +99,32 @@ def test_drained_bulk_answers_what_was_read() -> None:
 
     with ServerProcess() as server, Client(server.address) as client:
         with pytest.raises(Seq2ServeError) as caught:
-            consume(server, client.translate_bulk(endless()))
+            consume(server, client.translate_bulk(cycle(SHORT)))
         assert server.process.wait(60) == 0
     assert caught.value.reason == "draining"
     assert sorted(answered) == list(range(len(answered)))
     assert len(answered) > 100
+
+
+def test_no_connection_closes_before_the_last_stream_has_ended() -> None:
+    """A client that writes would lose its status with the connection: until then a draining server takes calls."""
+    output = Output(alignment=options_pb2.ALIGNMENT_MODE_SOFT_SPARSE, alignment_min_weight=0.0, tokens=True)
+    items = (Request(text=" ".join([source] * 4), output=output) for source in cycle(SHORT))
+    with ServerProcess() as server, grpc.insecure_channel(server.address) as channel, Client(server.address) as client:
+        unread = Stub(channel).TranslateBulk(items)  # what nobody reads keeps the stream open
+        next(unread)
+        other = client.translate_bulk(cycle(SHORT))
+        next(other)
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(Seq2ServeError) as caught:
+            list(other)
+        assert caught.value.reason == "draining"
+        assert client.translate(GARDEN).text
+        with pytest.raises(grpc.RpcError) as ended:
+            list(unread)
+        trailers: dict[str, Any] = {trailer.key: trailer.value for trailer in ended.value.trailing_metadata()}
+        assert trailers["seq2serve-reason"] == "draining"
+        assert server.process.wait(60) == 0
 
 
 def test_cancelled_bulk_frees_its_slots(client: Client, cancels: Callable[[Callable[[], object]], None]) -> None:
