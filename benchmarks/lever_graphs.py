@@ -11,10 +11,10 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from export.graphs import StepGraph, prepare
+from export.graphs import GreedyGraph, prepare
 from export.optimize import cut, name_nodes, store_weights
 from export.quantized import quantize
-from export.signature import Signature
+from export.signature import GREEDY, Signature
 from export.trace import Weights, trace
 from export.weights import WeightFile
 from models.config import ModelConfig
@@ -54,9 +54,9 @@ def trace_step(config: ModelConfig, vocabulary: int, precision: str) -> Step:
     model = Seq2Seq(config, vocabulary, PAD_ID)
     signature = Signature.of(model, candidates=1)
     prepared = prepare(quantize(model) if precision == INT8 else model)
-    whole, weights = trace(StepGraph(prepared, 1), signature.inputs("traced"), signature.outputs("traced"))
+    whole, weights = trace(GreedyGraph(prepared), signature.inputs(GREEDY), signature.outputs(GREEDY))
     inputs = {tensor.name for tensor in signature.inputs("step_greedy")}
-    outputs = {t.name: t.name for t in signature.outputs("step_greedy") if t.name != "alignment"}
+    outputs = {t.name for t in signature.outputs("step_greedy") if t.name != "alignment"}
     graph = cut(whole, inputs, outputs)
     name_nodes(graph)
     return Step(graph, weights, signature)

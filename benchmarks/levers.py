@@ -65,7 +65,6 @@ def make_feed(step: Step, size: int, rows: int) -> dict[str, Any]:
     table, memory, state = step.signature.tables[-1], step.signature.memory, step.signature.state
     return {
         "previous_ids": random.integers(4, size, (rows, 1)),
-        "parents": numpy.zeros((rows, 1), numpy.int64),
         "source_lengths": numpy.full(rows, SOURCE_LENGTH),
         table.name: uniform(size, *table.features[1:]),
         **{tensor.name: uniform(rows, SOURCE_LENGTH, *tensor.features) for tensor in memory},

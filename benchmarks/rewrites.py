@@ -58,20 +58,6 @@ def fused(model: onnx.ModelProto) -> onnx.ModelProto:
     return with_nodes(model, kept)
 
 
-def in_place(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Read states as they lie: the only hypothesis of a row has no other parent."""
-    graph = model.graph
-    states = [value.name for value in graph.input if f"next_{value.name}" in {one.name for one in graph.output}]
-    follows = {name: name for name in states}  # of a state that was reshaped and gathered
-    for node in graph.node:
-        if node.op_type in ("Reshape", "Gather") and node.input[0] in follows:
-            follows[node.output[0]] = follows[node.input[0]]
-    for node in graph.node:
-        if node.output[0] not in follows:
-            node.input[:] = [follows.get(name, name) for name in node.input]
-    return with_nodes(model, list(graph.node))
-
-
 def with_nodes(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> onnx.ModelProto:
     """Give a graph other nodes, without those that nobody reads, and inputs that nobody reads."""
     graph, wanted = model.graph, {value.name for value in model.graph.output}
@@ -96,7 +82,7 @@ def main() -> None:
     arguments = parser.parse_args()
     bundle = read_bundle(arguments.bundle)
     file = bundle.file(bundle.manifest.graph(ROLE, INT8).file)
-    variants = {"as shipped": lambda model: model, "products fused": fused, "states in place": in_place}
+    variants = {"as shipped": lambda model: model, "products fused": fused}
     sessions = {name: _open(rewrite(onnx.load(file))) for name, rewrite in variants.items()}
     opened = open_session(bundle, bundle.manifest.graph("tables"), Device("cpu"), 1)
     given = make_tables(bundle.manifest, opened)

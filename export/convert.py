@@ -12,20 +12,21 @@ from torch import nn
 from export.ahead import repeat
 from export.errors import ConversionError
 from export.fewer import shorten
-from export.graphs import EncoderGraph, StepGraph, TablesGraph, join, prepare
+from export.graphs import BeamGraph, EncoderGraph, GreedyGraph, TablesGraph, join, prepare
 from export.optimize import cut, name_nodes, store_weights
 from export.sequence import EncoderSequenceGraph
-from export.signature import Signature, traced_name
+from export.signature import BEAM, GREEDY, Signature
 from export.trace import Weights, trace
 from export.weights import WeightFile
 from models.seq2seq import Seq2Seq
 from models.tokenizer import EOS_ID
-from service.parts import FP16, FP32, INT8, OPTIONAL_ROLES, REQUIRED_ROLES
+from service.parts import FP16, FP32, GREEDY_ROLES, INT8, OPTIONAL_ROLES, REQUIRED_ROLES
 
 ENCODER, SEQUENCE, TABLES = "encoder", "encoder_sequence", "tables"  # tables are in full precision, once for all
 ROLES = (*REQUIRED_ROLES, *OPTIONAL_ROLES)
-WHOLE = {TABLES: TablesGraph, ENCODER: EncoderGraph, SEQUENCE: EncoderSequenceGraph}  # the others are cut from one
-AHEAD, GREEDY = "step_ahead", "step_greedy"  # the one repeats the other
+TRACED = {TABLES: TablesGraph, ENCODER: EncoderGraph, SEQUENCE: EncoderSequenceGraph, GREEDY: GreedyGraph}
+CUT = dict.fromkeys(GREEDY_ROLES, GREEDY) | dict.fromkeys(("step", "step_full", "step_beam"), BEAM)  # by what from what
+AHEAD, ONE = "step_ahead", "step_greedy"  # the one repeats the other
 OF_DEVICES = {SEQUENCE, "step_select", "step_beam"}  # which make no difference to a CPU, and so are not in int8
 
 
@@ -76,12 +77,12 @@ def write_graphs(full: Seq2Seq, models: Mapping[str, Seq2Seq], signature: Signat
     weights = WeightFile(folder / "weights.bin", half)
     own = {p: WeightFile(folder / f"weights_{p}.bin", half or p == FP16, weights) for p in models if p != FP32}
     for graph in planned(signature, models):
-        whole, parameters = traced(graph.role if graph.role in WHOLE else "traced", graph.precision)
-        role = GREEDY if graph.role == AHEAD else graph.role
+        whole, parameters = traced(CUT.get(graph.role, graph.role), graph.precision)
+        role = ONE if graph.role == AHEAD else graph.role
         inputs = {tensor.name for tensor in signature.inputs(role)}
-        outputs = {traced_name(role, tensor.name): tensor.name for tensor in signature.outputs(role)}
+        outputs = {tensor.name for tensor in signature.outputs(role)}
         if graph.role == AHEAD:
-            outputs.pop("alignment", None)
+            outputs.discard("alignment")
         model = cut(whole, inputs, outputs)
         if graph.role == AHEAD:
             repeat(model, [tensor.name for tensor in signature.state], EOS_ID)
@@ -99,7 +100,5 @@ def write_graphs(full: Seq2Seq, models: Mapping[str, Seq2Seq], signature: Signat
 
 
 def _module(role: str, prepared: Seq2Seq, signature: Signature) -> nn.Module:
-    """Make what is traced; the decoder is traced once, to be cut to each of its roles."""
-    if role in WHOLE:
-        return WHOLE[role](prepared)
-    return StepGraph(prepared, signature.candidates)
+    """Make what is traced; decoders are traced twice, to be cut to each of their roles."""
+    return BeamGraph(prepared, signature.candidates) if role == BEAM else TRACED[role](prepared)

@@ -1,6 +1,7 @@
 """The graphs of a bundle as PyTorch modules; what they compute is defined in models/, they only rearrange it."""
 
 import copy
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -128,12 +129,54 @@ def _run(cells: list[Cell], backward: tuple[bool, ...], projected: list[Tensor],
     return torch.cat(ordered, dim=-1) * real, tuple(torch.cat(one, dim=-1) for one in zip(*last, strict=True))
 
 
-class StepGraph(nn.Module):
-    """Advance every hypothesis by one word; gives all that a decoder graph may be asked for, to be cut to its role."""
+class DecoderGraph(nn.Module):
+    """Advance hypotheses by one word."""
 
-    def __init__(self, prepared: Seq2Seq, candidates: int) -> None:
+    def __init__(self, prepared: Seq2Seq) -> None:
         super().__init__()
         self.model = prepared
+
+    def advance(
+        self, previous_ids: Tensor, source_lengths: Tensor, table: Tensor, tensors: Sequence[Tensor], state: State
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Step from `previous_ids` (B, W), the tensors of the memory and the hypotheses' states (B, W, *).
+
+        Returns the logits (B, W, V), then the alignment (B, W, S) of a model with attention and the next states.
+        """
+        decoder = self.model.decoder
+        read = decoder.readout_size if self.model.config.readout_word else 0
+        projected, said = embedding(previous_ids, table).split([table.shape[1] - read, read], dim=-1)
+        memory = Memory(dict(zip(decoder.memory_sizes, tensors, strict=True)), source_lengths)
+        logits, following, alignment = self.model.advance(projected, said if read else None, state, memory)
+        return logits, (*(() if alignment is None else (alignment,)), *following)
+
+    def part(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], State]:
+        """Part what is given of a memory and of states."""
+        count = len(self.model.decoder.memory_sizes)
+        return tensors[:count], tuple(tensors[count:])
+
+
+class GreedyGraph(DecoderGraph):
+    """Advance hypotheses that go on from themselves; gives all that a graph for greedy search may be asked for."""
+
+    def forward(
+        self, previous_ids: Tensor, source_lengths: Tensor, table: Tensor, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Step from `previous_ids` (B, W), the tensors of the memory, and states (B, W, *), which are read in place.
+
+        Returns the logits (B, W, V), the best ids (B, W), the alignment (B, W, S) of a model with attention, and the
+        next states.
+        """
+        memory, state = self.part(tensors)
+        logits, rest = self.advance(previous_ids, source_lengths, table, memory, state)
+        return logits, logits.argmax(dim=-1), *rest
+
+
+class BeamGraph(DecoderGraph):
+    """Advance hypotheses that may go on from others of their row; gives all that other graphs may be asked for."""
+
+    def __init__(self, prepared: Seq2Seq, candidates: int) -> None:
+        super().__init__(prepared)
         self.candidates = candidates
 
     def forward(
@@ -147,28 +190,20 @@ class StepGraph(nn.Module):
     ) -> tuple[Tensor, ...]:
         """Step from `previous_ids`, `parents` and `totals` (B, W), the tensors of the memory, and states (B, W, *).
 
-        Returns the best ids and their log-probabilities (B, W, C), all log-probabilities (B, W, V), the logits that
-        these are made of (B, W, V), the best of them (B, W), what goes on of a beam (`go_on`), the alignment (B, W, S)
-        of a model with attention, and the next states.
+        Returns the best ids and their log-probabilities (B, W, C), all log-probabilities (B, W, V), what goes on of a
+        beam (`go_on`), the alignment (B, W, S) of a model with attention, and the next states.
         """
         batch, width = previous_ids.shape
-        decoder = self.model.decoder
+        memory, states = self.part(tensors)
         # Whole rows are gathered: gathering single elements takes as long as a product.
         rows = (parents + torch.arange(0, batch * width, width)[:, None]).reshape(-1)  # (B * W,)
-        kept = dict(zip(decoder.memory_sizes, tensors, strict=False))
-        states = tensors[len(kept) :]
         state = tuple(s.flatten(0, 1).index_select(0, rows).reshape(batch, width, s.shape[-1]) for s in states)
-        read = decoder.readout_size if self.model.config.readout_word else 0
-        projected, said = embedding(previous_ids, table).split([table.shape[1] - read, read], dim=-1)
-        memory = Memory(kept, source_lengths)
-        logits, following, alignment = self.model.advance(projected, said if read else None, state, memory)
+        logits, rest = self.advance(previous_ids, source_lengths, table, memory, state)
         # One log-softmax over all rather than a normalizer for the winners: it costs less (475 against 526 us for 64
         # rows of 8,000), and its bits do not depend on the number of rows, which those of a Log operator do.
         log_probabilities = torch.log_softmax(logits, dim=-1)  # (B, W, V)
         best, ids = log_probabilities.topk(self.candidates, dim=-1)  # (B, W, C)
-        aligned = () if alignment is None else (alignment,)
-        chosen = logits.argmax(dim=-1), *go_on(totals, ids, best)
-        return ids, best, log_probabilities, logits, *chosen, *aligned, *following
+        return ids, best, log_probabilities, *go_on(totals, ids, best), *rest
 
 
 def go_on(totals: Tensor, ids: Tensor, log_probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor]:

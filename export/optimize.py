@@ -2,7 +2,7 @@
 
 import ast
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 import numpy
 import onnx_ir
@@ -15,15 +15,13 @@ from export.weights import WeightFile
 SCOPES = "pkg.torch.onnx.name_scopes"  # where the exporter notes the modules around a node, as a Python list
 
 
-def cut(traced: onnx_ir.Model, inputs: Collection[str], outputs: Mapping[str, str]) -> onnx_ir.Model:
-    """Copy a graph with these outputs alone, by their new names, and without the nodes and inputs that others need."""
+def cut(traced: onnx_ir.Model, inputs: Collection[str], outputs: Collection[str]) -> onnx_ir.Model:
+    """Copy a graph with these outputs alone, and without the nodes and inputs that others need."""
     model = traced.clone()
     kept = [value for value in model.graph.outputs if value.name in outputs]
     model.graph.outputs.clear()
     model.graph.outputs.extend(kept)
     RemoveUnusedNodesPass()(model)
-    for value in kept:
-        value.name = outputs[str(value.name)]
     for value in [value for value in model.graph.inputs if value.name not in inputs and not value.uses()]:
         model.graph.inputs.remove(value)
     return model

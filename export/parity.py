@@ -16,7 +16,7 @@ from service.bundle import Bundle
 from service.core.local import LocalCore
 from service.cpu import available_cpus
 from service.limits import EngineLimits
-from service.parts import FP16, FP32, INT8
+from service.parts import FP16, FP32, GREEDY_ROLES, INT8
 from service.provider import Device
 from service.runner import make_tables
 from service.session import open_session
@@ -99,6 +99,7 @@ class Graphs:
         graphs = {role: manifest.graph(role, precision) for role in roles}
         if self.goes_ahead:
             graphs["step_ahead"] = manifest.graph("step_ahead", precision)
+        self._inputs = {role: [tensor.name for tensor in graph.inputs] for role, graph in graphs.items()}
         self._sessions = {role: open_session(bundle, graph, device, threads) for role, graph in graphs.items()}
         tables = make_tables(manifest, open_session(bundle, manifest.graph("tables"), device, threads))
         self._tables = {
@@ -109,14 +110,17 @@ class Graphs:
         self._probes = {role: Probe(bundle.file(graphs[role].file)) for role in probed}
 
     def run(self, role: str, **feed: NDArray[numpy.generic]) -> Arrays:
-        """Run one graph; gives its outputs by name."""
+        """Run one graph, with what it reads of a feed; gives its outputs by name."""
         session = self._sessions[role]
         names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, {**feed, **self._tables[role]}), strict=True))
+        return dict(zip(names, session.run(names, self._read(role, feed)), strict=True))
 
     def rounded(self, role: str, **feed: NDArray[numpy.generic]) -> Rounded:
         """Tell what the integer products of one graph read; a graph in float has none."""
-        return self._probes[role].run({**feed, **self._tables[role]}) if role in self._probes else {}
+        return self._probes[role].run(self._read(role, feed)) if role in self._probes else {}
+
+    def _read(self, role: str, feed: Arrays) -> dict[str, NDArray[numpy.generic]]:
+        return {name: feed[name] for name in self._inputs[role] if name in feed} | self._tables[role]
 
 
 @torch.no_grad()
@@ -183,15 +187,15 @@ def _check_steps(
         parents = random.integers(0, width, (batch, width))
         totals = -random.exponential(size=(batch, width))
         totals[:, number % width or width :] = -numpy.inf  # hypotheses that have ended
-        moved = tuple(
-            torch.from_numpy(numpy.stack([own[name][b, p] for b, p in enumerate(parents)])) for name in graphs.state
-        )
+        moved = {name: numpy.stack([own[name][b, p] for b, p in enumerate(parents)]) for name in graphs.state}
+        before = tuple(torch.from_numpy(array) for array in moved.values())
         where = f"at B = {batch}, S = {source_length}, W = {width}, step {number}"
         for role in graphs.decoders:
-            feed = {"previous_ids": previous, "parents": parents, **fixed, **own}
+            states = moved if role in GREEDY_ROLES else {"parents": parents, **own}
+            feed = {"previous_ids": previous, **fixed, **states}
             outputs = graphs.run(role, **feed, **({"totals": totals} if role == "step_beam" else {}))
             with following(model, graphs.rounded(role, **feed), parity.tolerance, f"{role} {where}"):
-                logits, state, alignment = model.step(torch.from_numpy(previous), moved, memory)
+                logits, state, alignment = model.step(torch.from_numpy(previous), before, memory)
             if alignment is not None:
                 parity.compare(f"alignment of {role} {where}", outputs["alignment"], alignment)
             for name, expected in zip(graphs.state, state, strict=True):
@@ -204,7 +208,7 @@ def _check_steps(
                 parity.compare_candidates(f"next_ids of {role} {where}", ids, torch.log_softmax(logits, dim=-1))
         own = {name: outputs[f"next_{name}"] for name in graphs.state}
     if graphs.goes_ahead:
-        _check_ahead(graphs, {"previous_ids": previous, "parents": parents, **fixed, **own}, where)
+        _check_ahead(graphs, {"previous_ids": previous, **fixed, **own}, where)
 
 
 def _check_ahead(graphs: Graphs, feed: Mapping[str, NDArray[numpy.generic]], where: str) -> None:

@@ -6,10 +6,10 @@ from export.ahead import IDS, LOGITS, STEPS
 from export.graphs import adds_embeddings
 from export.sequence import computes
 from models.seq2seq import Seq2Seq
-from service.parts import FP16, FP32, Tensor
+from service.parts import FP16, FP32, GREEDY_ROLES, Tensor
 
 Tensors = tuple[Tensor, ...]
-GREEDY_IDS = "greedy_ids"  # what `traced` calls the `next_ids` of `step_select`, as `step_beam` has others
+GREEDY, BEAM = "greedy", "beam"  # what is traced: all graphs for greedy search in one, all others in another
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,16 @@ class Signature:
         )
 
     def inputs(self, role: str, precision: str = FP32) -> Tensors:
-        """List what a graph reads; `traced` stands for all decoder graphs in one."""
+        """List what a graph reads."""
         lengths = _ids("source_lengths", "B")
         if role == "tables":
             return (_ids("piece_ids", "B"),)
         if role in ("encoder", "encoder_sequence"):
             tables = self.tables[:-1] if role == "encoder" else ()
             return _ids("source_ids", "B", "S"), lengths, *_in(precision, tables)
-        words = _ids("previous_ids", "B", "W"), _ids("parents", "B", "W"), lengths
-        totals = (_doubles("totals", "B", "W"),) if role in ("step_beam", "traced") else ()
+        parents = () if role in (GREEDY, *GREEDY_ROLES) else (_ids("parents", "B", "W"),)
+        words = _ids("previous_ids", "B", "W"), *parents, lengths
+        totals = (_doubles("totals", "B", "W"),) if role in ("step_beam", BEAM) else ()
         steps = (_ids(STEPS),) if role == "step_ahead" else ()
         return *words, *totals, *steps, *_in(precision, (self.tables[-1], *self.memory, *self.state))
 
@@ -83,20 +84,15 @@ class Signature:
         logits = (_floats("logits", "B", "W", self.vocabulary),)
         ids = (_ids("next_ids", "B", "W"),)
         beam = *ids, _ids("next_parents", "B", "W"), _doubles("next_totals", "B", "W")
-        greedy = (_ids(GREEDY_IDS, "B", "W"),)
         return {
             "step": best,
             "step_full": every,
             "step_greedy": logits,
             "step_select": ids,
             "step_beam": (*best, *beam),
-            "traced": (*best, *every, *logits, *greedy, *beam),
+            GREEDY: (*logits, *ids),
+            BEAM: (*best, *every, *beam),
         }[role]
-
-
-def traced_name(role: str, output: str) -> str:
-    """Name an output of a graph in the one that it is cut from."""
-    return GREEDY_IDS if (role, output) == ("step_select", "next_ids") else output
 
 
 def _ids(name: str, *shape: int | str) -> Tensor:

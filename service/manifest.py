@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from service.errors import quoted
 from service.parts import (
+    GREEDY_ROLES,
     MAX_PIECES,
     NO_ATTENTION,
     REQUIRED_ROLES,
@@ -106,6 +107,8 @@ class Manifest(Part):
                 names = {tensor.name for tensor in found}
                 if kind == "inputs":
                     names -= {tensor.name for tensor in self.tables}  # whichever it reads
+                    if graph.role in GREEDY_ROLES:
+                        names.discard("parents")  # which earlier bundles follow there, too
                 if names != wanted:
                     raise ValueError(f"graph {graph.name!r} has {kind} {sorted(names)}, {sorted(wanted)} expected")
             self._check_sizes(graph)
@@ -164,7 +167,9 @@ class Manifest(Part):
             return {"piece_ids"}, {tensor.name for tensor in self.tables}
         if role in ("encoder", "encoder_sequence"):
             return {"source_ids", "source_lengths"}, state | memory
-        inputs = {"previous_ids", "parents", "source_lengths"} | state | memory
+        inputs = {"previous_ids", "source_lengths"} | state | memory
+        if role not in GREEDY_ROLES:
+            inputs.add("parents")
         following = {f"next_{name}" for name in state}
         if role == "step_ahead":
             return inputs | {"steps"}, following | {"ahead_ids", "ahead_logits"}

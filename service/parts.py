@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 REQUIRED_ROLES = ("encoder", "step", "step_full")
 OPTIONAL_ROLES = ("tables", "step_greedy", "step_ahead", "step_select", "step_beam", "encoder_sequence")
+GREEDY_ROLES = ("step_greedy", "step_ahead", "step_select")  # each hypothesis goes on from itself
 FP32, FP16, INT8 = "fp32", "fp16", "int8"  # precisions of graphs
 NO_ATTENTION = "none"
 # Far above what any model of ours needs, and no more than a machine can bear.

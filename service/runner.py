@@ -69,7 +69,8 @@ class OnnxRunner:
         manifest, device = bundle.manifest, Device("cpu")
         each = max(1, threads // shards)
         roles = [role for role in ("step", "step_full", "step_greedy") if manifest.has(role, precision)]
-        graphs = {role: manifest.graph(role, precision) for role in ("encoder", *roles)}
+        ahead = [AHEAD] if manifest.has(AHEAD, precision) else []
+        graphs = {role: manifest.graph(role, precision) for role in ("encoder", *roles, *ahead)}
         self._encoder = open_session(bundle, graphs["encoder"], device, each)
         self._steps = {role: open_session(bundle, graphs[role], device, each) for role in roles}
         # A bundle without it offers more than greedy search needs.
@@ -83,6 +84,7 @@ class OnnxRunner:
             role: {t.name: tables[t.name].astype(t.type, copy=False) for t in graph.inputs if t.name in tables}
             for role, graph in graphs.items()
         }
+        self._following = {role for role, graph in graphs.items() if "parents" in {t.name for t in graph.inputs}}
         self._pad = manifest.special_ids.pad
         self._memory_names = [tensor.name for tensor in manifest.memory]
         self._state_names = [tensor.name for tensor in manifest.state]
@@ -104,10 +106,9 @@ class OnnxRunner:
             if self._is_faster(wide):
                 self._wide_steps = self._steps | wide
         self.ahead, self._ahead = 1, None
-        if manifest.has(AHEAD, precision):
-            graph = manifest.graph(AHEAD, precision)
+        if ahead:
             few = each if self._wide_steps is self._steps else threads
-            self.ahead, self._ahead = ROW_STEPS, open_session(bundle, graph, device, few)
+            self.ahead, self._ahead = ROW_STEPS, open_session(bundle, graphs[AHEAD], device, few)
 
     def _is_faster(self, wide: Mapping[str, onnxruntime.InferenceSession]) -> bool:
         """Measure whether one row is stepped sooner by the threads of all shards.
@@ -117,7 +118,7 @@ class OnnxRunner:
         """
         role, slots = self._roles["step_greedy"], Slots(self._memory, self._state, 1)
         slots.admit(self.encode([numpy.array([self._pad])]), [0])
-        (feed,) = slots.feeds(numpy.array([[self._pad]]), None)
+        (feed,) = slots.feeds(numpy.array([[self._pad]]), None, role in self._following)
         each: tuple[list[float], list[float]] = [], []
         for _ in range(TRIES):
             for session, seconds in zip((self._steps[role], wide[role]), each, strict=True):
@@ -171,7 +172,7 @@ class OnnxRunner:
                 return self._go_ahead(slots, choice, steps)
         names = [*self._outputs[role], "alignment"] if alignment else self._outputs[role]
         session = (self._wide_steps if self._is_alone(lane.shard) else self._steps)[role]
-        feeds = slots.feeds(choice.ids, choice.parents)
+        feeds = slots.feeds(choice.ids, choice.parents, role in self._following)
         found = slots.whole(
             [dict(zip(names, session.run(names, feed | self._tables[role]), strict=True)) for feed in feeds]
         )
@@ -188,8 +189,8 @@ class OnnxRunner:
             ArithmeticError: the model gave no numbers.
         """
         assert self._ahead is not None
-        (feed,) = slots.feeds(choice.ids, choice.parents)
-        feed |= {"steps": numpy.array(steps), **self._tables["step_greedy"]}
+        (feed,) = slots.feeds(choice.ids, choice.parents, AHEAD in self._following)
+        feed |= {"steps": numpy.array(steps), **self._tables[AHEAD]}
         ids, logits, *states = self._ahead.run(self._outputs[AHEAD], feed)
         if numpy.isnan(logits).any():
             raise ArithmeticError("the decoder graph gave NaN")

@@ -90,8 +90,11 @@ class Slots:
         if rows:
             self._fit(rows)
 
-    def feeds(self, previous_ids: Ids, parents: Ids | None) -> list[Arrays]:
-        """Return what the rows that have begun read, and what those do that have not, as far as there are any."""
+    def feeds(self, previous_ids: Ids, parents: Ids | None, following: bool = True) -> list[Arrays]:
+        """Return what the rows that have begun read, and what those do that have not, as far as there are any.
+
+        `following`: hypotheses follow their parents, none given each its own; else each goes on from itself.
+        """
         begun = self.rows - len(next(iter(self._first.values()), ()))
         followed = self._parents if parents is None else parents
         parts = ((slice(0, begun), self._hypotheses, self._state), (slice(begun, self.rows), 1, self._first))
@@ -100,7 +103,7 @@ class Slots:
                 **{name: slab[rows] for name, slab in self._slabs.items()},
                 **state,
                 "source_lengths": self._lengths[rows],
-                "parents": numpy.ascontiguousarray(followed[rows, :width]),
+                **({"parents": numpy.ascontiguousarray(followed[rows, :width])} if following else {}),
                 "previous_ids": numpy.ascontiguousarray(previous_ids[rows, :width]),
             }
             for rows, width, state in parts

@@ -72,7 +72,7 @@ def measure_without_binding(bundle: Bundle, device: Device, precision: str, rows
     feed = {tensor.name: _random(tensor.type, _shape(graph, tensor.name, rows, length)) for tensor in graph.inputs}
     feed |= {t.name: tables[t.name].astype(t.type) for t in graph.inputs if t.name in tables}
     feed["source_lengths"] = numpy.full(rows, length)
-    feed["previous_ids"], feed["parents"] = numpy.full((rows, 1), 5), numpy.zeros((rows, 1), numpy.int64)
+    feed["previous_ids"] = numpy.full((rows, 1), 5)
     names = ["logits", *(f"next_{tensor.name}" for tensor in manifest.state)]
 
     def step() -> int:

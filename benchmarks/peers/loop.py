@@ -46,8 +46,8 @@ class Graph:
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        inputs = {node.name for node in self._session.get_inputs()}
-        self._tables = {name: table for name, table in tables.items() if name in inputs}
+        self.inputs = {node.name for node in self._session.get_inputs()}
+        self._tables = {name: table for name, table in tables.items() if name in self.inputs}
 
     def run(self, outputs: Sequence[str], feed: Arrays) -> list[NDArray[Any]]:
         """Compute outputs by their names."""
@@ -101,7 +101,8 @@ class DecodeLoop:
         feed = self._encode(sources, special["pad"])
         limits = numpy.minimum(self._manifest["limits"]["max_length"], 2 * feed["source_lengths"] + 10)
         feed["previous_ids"] = numpy.full((len(sources), 1), special["bos"], numpy.int64)
-        feed["parents"] = numpy.zeros((len(sources), 1), numpy.int64)
+        if "parents" in self._step.inputs:
+            feed["parents"] = numpy.zeros((len(sources), 1), numpy.int64)
         said = numpy.full((len(sources), limits.max()), special["eos"], numpy.int64)
         rows = numpy.arange(len(sources))  # of the sources that are still in the batch
         ended = numpy.zeros(len(sources), numpy.bool_)

@@ -90,6 +90,8 @@ def test_a_batch_lasts_as_long_as_its_longest(
     session = decoder._step
 
     class Counted:
+        inputs = session.inputs
+
         def run(self, names: Sequence[str], feed: dict[str, Sequence[object]]) -> object:
             rows.append(len(feed["previous_ids"]))
             return session.run(names, feed)

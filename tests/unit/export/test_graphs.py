@@ -24,7 +24,7 @@ from export.weights import round_to_half
 from models.checkpoint import load_best
 from models.seq2seq import Seq2Seq
 from service.bundle import Bundle, read_bundle
-from service.parts import FP16, FP32, INT8, Graph
+from service.parts import FP16, FP32, GREEDY_ROLES, INT8, Graph
 from tests.server_process import ROOT
 from tests.unit.export.factories import make_run
 from tests.unit.export.loading import loaded, operators_on_weights
@@ -301,11 +301,27 @@ def test_steps_choose_what_their_scores_say(exported: Exported) -> None:
         return
     ids, lengths = sources(5, 8)
     feed = step_feed(graphs, graphs.run("encoder", source_ids=ids, source_lengths=lengths), lengths, 3)
+    feed["parents"] = numpy.tile(numpy.arange(3), (5, 1))
     logits, selected = graphs.run("step_greedy", **feed), graphs.run("step_select", **feed)
     assert numpy.array_equal(selected["next_ids"], logits["logits"].argmax(-1))
     best, beam = graphs.run("step", **feed), graphs.run("step_beam", **feed, totals=numpy.zeros((5, 3)))
     assert all(numpy.array_equal(beam[name], best[name]) for name in best)
     assert selected["next_hidden_0"].tobytes() == best["next_hidden_0"].tobytes()
+
+
+def test_greedy_steps_go_on_from_states_as_they_lie(exported: Exported) -> None:
+    """They know no parents; where each hypothesis is its own, other steps leave the same bits."""
+    graphs, manifest = exported.graphs, exported.bundle.manifest
+    roles = [role for role in GREEDY_ROLES if manifest.has(role, exported.precision)]
+    assert "step_greedy" in roles
+    for role in roles:
+        assert "parents" not in {tensor.name for tensor in manifest.graph(role, exported.precision).inputs}
+    ids, lengths = sources(5, 8)
+    feed = step_feed(graphs, graphs.run("encoder", source_ids=ids, source_lengths=lengths), lengths, 3)
+    feed["parents"] = numpy.tile(numpy.arange(3), (5, 1))
+    greedy, full = graphs.run("step_greedy", **feed), graphs.run("step_full", **feed)
+    for name in greedy.keys() - {"logits"}:
+        assert numpy.array_equal(greedy[name], full[name]), name
 
 
 def test_recurrent_operators_encode_as_the_loop_does(exported: Exported) -> None:

@@ -1,15 +1,18 @@
 """The CPU's runner steps few rows by as many threads as are faster, several steps at a time, which changes no bit."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
 
 from service.bundle import Bundle, read_bundle
+from service.parts import GREEDY_ROLES
 from service.request import Lane
 from service.runner import OnnxRunner
 from service.search.candidates import Choice
+from tests.earlier_bundles import PARENTS, unpack
 from tests.server_process import ROOT
 
 SOURCES = [numpy.array([5, 6, 7, 8]), numpy.array([9, 10])]
@@ -92,6 +95,17 @@ def test_steps_ahead_are_the_same_steps(bundle: Bundle, precision: str) -> None:
         singly, ahead = greedily(runner, one, sources, 1, 14), greedily(runner, several, sources, 8, 12)
         for row, other in zip(singly, ahead, strict=True):
             assert row[:12] == other[:12]
+
+
+def test_greedy_steps_of_earlier_bundles_follow_parents(tmp_path: Path) -> None:
+    """One by one and several ahead they say the same, with each hypothesis as its own parent."""
+    earlier = read_bundle(unpack(PARENTS, tmp_path))
+    for role in GREEDY_ROLES:
+        assert "parents" in {tensor.name for tensor in earlier.manifest.graph(role).inputs}
+    runner, lanes = OnnxRunner(earlier, "fp32", 1), [Lane(64, 1, "step_greedy", alone=number) for number in (1, 2)]
+    singly, ahead = greedily(runner, lanes[0], SOURCES, 1, 14), greedily(runner, lanes[1], SOURCES, 8, 12)
+    for row, other in zip(singly, ahead, strict=True):
+        assert row[:12] == other[:12]
 
 
 def test_as_many_steps_are_taken_as_the_rows_leave_time_for(bundle: Bundle) -> None:
