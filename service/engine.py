@@ -17,15 +17,13 @@ from service.search.hypothesis import FinishReason
 from service.search.search import Search
 from service.shard import Shard
 from service.stats import EngineStats, unmeasured
+from service.waking import Waking
 
 log = logging.getLogger("service.engine")
 
 
 class Engine:
-    """Compose the scheduler, which decides, and the shards, which compute.
-
-    One lock guards every scheduler call and is never held while ONNX Runtime runs.
-    """
+    """Compose the scheduler, which decides, and the shards, which compute."""
 
     def __init__(
         self,
@@ -41,10 +39,9 @@ class Engine:
         """
         self.failed = False  # a thread has died: nothing will ever be answered
         self._scheduler = scheduler
-        self._lock = threading.Condition()
-        self._closed = False
+        self._waking = Waking(scheduler)
         self._shards = [
-            Shard(number, scheduler, self._lock, runner, search, emit, EngineStats() if measured else unmeasured())
+            Shard(number, scheduler, self._waking, runner, search, emit, EngineStats() if measured else unmeasured())
             for number in range(scheduler.shards)
         ]
         self._unready: BaseException | None = None
@@ -88,26 +85,25 @@ class Engine:
             DeadlineExceeded: its time is over.
             Draining: the engine is closed.
         """
-        with self._lock:
-            if self._closed:
+        with self._waking:
+            if self._waking.closed:
                 raise Draining("the server is shutting down: send the request to another replica")
             self._scheduler.submit(request)
-            self._lock.notify_all()
+            self._waking.wake()
 
     def cancel(self, request: Request) -> None:
         """Give a request up: nothing more is emitted for it, and its slot is free at the next step."""
-        with self._lock:
+        with self._waking:
             request.cancelled_at = time.monotonic()
             if self._scheduler.cancel(request):
                 late = is_over(request.deadline, request.submitted_at, request.cancelled_at)
                 request.finish_reason = FinishReason.DEADLINE if late else FinishReason.CANCELLED
-            self._lock.notify_all()
+            self._waking.wake()
 
     def close(self) -> None:
         """Fail what is left with `draining`, and end the threads."""
-        with self._lock:
-            self._closed = True
-            self._lock.notify_all()
+        with self._waking:
+            self._waking.close()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
@@ -133,22 +129,20 @@ class Engine:
         except BaseException:
             self.failed = True
             log.exception("thread %d of the engine died", shard.number)
-            with self._lock:
-                self._closed = True
-                self._lock.notify_all()
+            with self._waking:
+                self._waking.close()
             self._fail_all(InternalError(FAILED))
             raise
 
     def _wait(self, shard: Shard) -> bool:
         """Sleep until there is work for a shard; returns false once the engine is closed."""
         started = time.monotonic()
-        with self._lock:
-            while not self._closed and not self._scheduler.has_work(shard.number):
-                self._lock.wait()
+        with self._waking:
+            goes_on = self._waking.sleep(shard.number)
         shard.stats.phase_seconds["idle"] += time.monotonic() - started
-        return not self._closed
+        return goes_on
 
     def _fail_all(self, error: InternalError | Draining) -> None:
-        with self._lock:
+        with self._waking:
             left = self._scheduler.clear()
         self._shards[0].fail(left, error)

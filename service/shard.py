@@ -1,7 +1,6 @@
 """A part of those in flight, and what advances it by a step: schedule, admit, step, select, emit."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -13,6 +12,7 @@ from service.scheduler import Plan, Scheduler
 from service.search.hypothesis import FinishReason
 from service.search.search import Search
 from service.stats import EngineStats
+from service.waking import Waking
 
 log = logging.getLogger("service.engine")
 RESTING = 8  # empty lanes whose memory is kept
@@ -25,7 +25,7 @@ class Shard:
         self,
         number: int,
         scheduler: Scheduler,
-        lock: threading.Condition,
+        waking: Waking,
         runner: Runner,
         search: Callable[[Lane], Search],
         emit: Callable[[list[Request]], None],
@@ -34,7 +34,7 @@ class Shard:
         self.number = number
         self.stats = stats
         self.cause: Exception | None = None  # of the last failure of a batch or a step
-        self._lock = lock  # around every call of the scheduler
+        self._waking = waking  # around every call of the scheduler
         self._scheduler, self._runner, self._search, self._emit = scheduler, runner, search, emit
         self._searches: dict[Lane, Search] = {}
         self._resting: dict[Lane, None] = {}  # lanes without rows, the longest empty first
@@ -47,17 +47,17 @@ class Shard:
     def step(self) -> None:
         """Let requests join and leave, then advance every lane by one piece."""
         clock = _Clock(self.stats.phase_seconds)
-        with self._lock:
+        with self._waking:
             plan = self._scheduler.schedule(self.number)
             if plan.compactions or plan.joining:
-                self._lock.notify_all()  # slots are free for a shard that sleeps, or it is to encode for this one now
+                self._waking.wake()  # slots are free for a shard that sleeps, or it is to encode for this one now
         self._leave(plan)
         joined = self._join(plan.joining)
         if plan.encoding:
             self._encode(plan.encoding)
-            with self._lock:
+            with self._waking:
                 joining = self._scheduler.ready(self.number, plan.encoding)
-                self._lock.notify_all()  # some may be ready for another shard
+                self._waking.wake()  # some may be ready for another shard
             joined += self._join(joining)
         clock.lap("admit")
         news: list[Request] = []
@@ -108,7 +108,7 @@ class Shard:
             batch = sorted(by_length[start : start + most], key=_joins)  # rows that join together lie together
             if not self._encode_batch(batch):
                 failed = [request for request in batch if not self._encode_batch([request])]
-                with self._lock:
+                with self._waking:
                     dropped = self._scheduler.drop(failed)
                 self.fail(dropped, InternalError(FAILED))
 
@@ -211,7 +211,7 @@ class Shard:
         return news
 
     def _collect(self, lane: Lane, search: Search, ended: Sequence[int]) -> list[Request]:
-        with self._lock:
+        with self._waking:
             finished = self._scheduler.update(lane, ended)
         for request in finished:
             request.hypotheses = search.result(request)
@@ -223,9 +223,9 @@ class Shard:
 
     def _retry(self, lane: Lane, rows: Sequence[int] | None = None) -> None:
         """Let some rows of a lane, or all, begin again, each by itself; those that did so before fail."""
-        with self._lock:
+        with self._waking:
             given_up = self._scheduler.retry(lane, self._scheduler.rows(lane) if rows is None else rows)
-            self._lock.notify_all()
+            self._waking.wake()
         self.fail(given_up, InternalError(FAILED))
 
     def fail(self, requests: list[Request], error: InternalError | Draining) -> None:
