@@ -4,6 +4,8 @@ import asyncio
 import sys
 from importlib import import_module
 
+import uvloop
+
 from service.errors import StartupError
 from service.logs import configure_logs
 from service.settings import Settings, read_settings
@@ -25,7 +27,7 @@ def main() -> int:
         configure_logs(settings.log_format, settings.log_level, worker)
         if settings.workers > 1:
             return asyncio.run(supervise(settings, sys.argv[1:]))
-        return asyncio.run(_serve(settings, worker))
+        return uvloop.run(_serve(settings, worker))
     except StartupError as error:
         print(f"error: {'' if worker is None else f'worker {worker}: '}{error}", file=sys.stderr)
         return 1

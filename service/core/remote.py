@@ -72,7 +72,7 @@ class RemoteCore:
             news_here.close()
             self._kill()
             raise
-        connecting = loop.create_connection(lambda: _News(self), sock=news_here)
+        connecting = loop.create_unix_connection(lambda: _News(self), sock=news_here)
         self._transport, _ = asyncio.run_coroutine_threadsafe(connecting, loop).result()
 
     def _load(self, setup: Setup, logs: Logs) -> tuple[Facts, EngineState]:
