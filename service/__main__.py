@@ -4,8 +4,6 @@ import asyncio
 import sys
 from importlib import import_module
 
-import uvloop
-
 from service.errors import StartupError
 from service.logs import configure_logs
 from service.settings import Settings, read_settings
@@ -27,16 +25,21 @@ def main() -> int:
         configure_logs(settings.log_format, settings.log_level, worker)
         if settings.workers > 1:
             return asyncio.run(supervise(settings, sys.argv[1:]))
-        return uvloop.run(_serve(settings, worker))
+        return _serve(settings, worker)
     except StartupError as error:
         print(f"error: {'' if worker is None else f'worker {worker}: '}{error}", file=sys.stderr)
         return 1
 
 
-async def _serve(settings: Settings, worker: int | None) -> int:
+def _serve(settings: Settings, worker: int | None) -> int:
+    import uvloop
+
     from service.server import Server
 
-    return await Server(settings, worker).run()
+    async def serve() -> int:
+        return await Server(settings, worker).run()
+
+    return uvloop.run(serve())
 
 
 if __name__ == "__main__":

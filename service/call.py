@@ -141,7 +141,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         return write
 
     def _counted(self, method: str, write: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-        """Keep a stream open until its status has been sent."""
+        """Count a stream as open until it has failed, and its status was sent, or all that it says was."""
         if method.startswith(OWN):
             return write
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -48,9 +49,10 @@ class Delivery:
         Raises:
             DeadlineExceeded: the time is over.
         """
-        request.deadline = min(request.deadline, self._loop.time() + self._patience)
+        now = time.monotonic()  # which on some systems is not the clock of every event loop
+        request.deadline = min(request.deadline, now + self._patience)
         try:
-            async with asyncio.timeout_at(request.deadline if request.deadline < math.inf else None):
+            async with asyncio.timeout(request.deadline - now if request.deadline < math.inf else None):
                 yield
         except TimeoutError:
             why = "was not done in time: allow more time, or send it when there is less to do"

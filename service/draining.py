@@ -1,4 +1,4 @@
-"""Streams without end, which a server that shuts down must not wait for."""
+"""Streams when a server shuts down: it ends those that have no end, and waits until they are closed."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator

@@ -292,15 +292,19 @@ class Server:
         log.info("stopped")
 
     async def _let_streams_end(self, patience: float) -> None:
-        """Serve on until streams have ended and their clients have noticed, for `patience` seconds at most.
+        """Serve on until streams have ended and their clients have noticed; the streams have `patience` seconds.
 
         A server that stops closes each connection with its last call. A client that is still writing then gets an
         error of the connection, and may never read the status that came before.
         """
+        end = time.monotonic() + patience
         for edge in self._edges:
-            if edge.streams:
-                await edge.streams.end(patience - NOTICE_SECONDS)
-                await asyncio.sleep(min(NOTICE_SECONDS, patience))
+            # Where an engine has died, who calls is better off with another server at once.
+            while edge.streams and self._registry.healthy and time.monotonic() < end:
+                await edge.streams.end(min(WATCH_SECONDS, end - time.monotonic()))
+                await asyncio.to_thread(self._registry.observe)
+                if not edge.streams:
+                    await asyncio.sleep(min(NOTICE_SECONDS, patience))
 
     async def _finish(self, stopping: asyncio.Task[None], grace: float) -> None:
         """Wait until all calls have ended, at most for the grace; gRPC may wait for some that ended long ago."""

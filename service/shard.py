@@ -49,7 +49,7 @@ class Shard:
         clock = _Clock(self.stats.phase_seconds)
         with self._waking:
             plan = self._scheduler.schedule(self.number)
-            if plan.compactions or plan.joining:
+            if plan.compactions or plan.joining or plan.encoding:
                 self._waking.wake()  # slots are free for a shard that sleeps, or it is to encode for this one now
         self._leave(plan)
         joined = self._join(plan.joining)

@@ -1,5 +1,11 @@
 """A shard tells the others when there may be something for them to do."""
 
+from collections.abc import Sequence
+
+import numpy
+from numpy.typing import NDArray
+
+from service.request import Encoded
 from service.shard import Shard
 from service.stats import EngineStats
 from service.waking import Waking
@@ -36,3 +42,20 @@ def test_others_hear_when_somebody_who_was_encoded_for_a_shard_has_joined_it() -
     first.step()
     assert scheduler.has_work(1)
     assert bell.rung > before
+
+
+def test_others_hear_of_who_is_taken_to_be_encoded_before_it_is() -> None:
+    """The next in line may be work for one that sleeps, and encoding takes long."""
+    scheduler = make_scheduler(slots=8, shards=2)
+    bell = Bell(scheduler)
+    rung: list[int] = []
+
+    class Noting(FakeRunner):
+        def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
+            rung.append(bell.rung)
+            return super().encode(sources)
+
+    shard = Shard(0, scheduler, bell, Noting(), search_of, lambda news: None, EngineStats())
+    scheduler.submit(make_request(5, 6))
+    shard.step()
+    assert rung == [1]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 import pytest
+import uvloop
 
 from service.bundle import Bundle, read_bundle
 from service.core import remote
@@ -100,7 +101,7 @@ def test_it_says_what_a_core_here_says(bundle: Bundle) -> None:
             assert core.facts.precision == here.facts.precision
             return requests
 
-    for found, wanted in zip(asyncio.run(ask()), expected, strict=True):
+    for found, wanted in zip(uvloop.run(ask()), expected, strict=True):
         assert found.finish_reason == wanted.finish_reason
         assert found.steps == wanted.steps
         times = (found.submitted_at, found.taken_at, found.encoded_at, found.joined_at, found.first_token_at)
@@ -125,7 +126,7 @@ def test_streams_are_on_their_way_until_there_is_news_of_them(bundle: Bundle) ->
             assert len(inbox.told) > 5  # in line, pieces, the end
             assert request.certain.ids == request.hypotheses[0].ids[: len(request.certain.ids)]
 
-    asyncio.run(ask())
+    uvloop.run(ask())
 
 
 def test_who_is_refused_is_told_why(bundle: Bundle) -> None:
@@ -144,7 +145,7 @@ def test_who_is_refused_is_told_why(bundle: Bundle) -> None:
                 assert request.error.retry_after is not None
                 assert (request.finish_reason, request.hypotheses) == (None, [])
 
-    asyncio.run(ask())
+    uvloop.run(ask())
 
 
 def test_who_is_given_up_hears_nothing_more(bundle: Bundle) -> None:
@@ -166,7 +167,7 @@ def test_who_is_given_up_hears_nothing_more(bundle: Bundle) -> None:
             core.cancel(late)
             assert late.finish_reason is FinishReason.DEADLINE
 
-    asyncio.run(ask())
+    uvloop.run(ask())
 
 
 def test_a_process_that_dies_fails_what_it_had(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
@@ -186,7 +187,7 @@ def test_a_process_that_dies_fails_what_it_had(bundle: Bundle, caplog: pytest.Lo
                 core.submit(requests[0])
             await asyncio.to_thread(core.observe)  # says what was known last
 
-    asyncio.run(ask())
+    uvloop.run(ask())
     assert "the engine's process was ended by SIGKILL, as when memory runs out" in caplog.text
     assert "did not end in time" not in caplog.text
 
@@ -205,7 +206,7 @@ def test_a_process_that_cannot_be_understood_is_ended(
             assert isinstance(request.error, InternalError)
             assert core.failed
 
-    asyncio.run(ask())
+    uvloop.run(ask())
     assert "the engine's process was killed, as it could not be heard any more" in caplog.text
     assert "did not end in time" not in caplog.text
 
@@ -227,7 +228,7 @@ def test_a_process_that_hangs_answers_with_what_was_known(bundle: Bundle, monkey
             await inbox.until(request)
             assert (await asyncio.to_thread(core.observe)).stats.source_tokens == 3
 
-    asyncio.run(ask())
+    uvloop.run(ask())
 
 
 def test_the_end_fails_what_is_left_with_draining(bundle: Bundle) -> None:
@@ -248,7 +249,7 @@ def test_the_end_fails_what_is_left_with_draining(bundle: Bundle) -> None:
             with pytest.raises(ProcessLookupError):
                 os.kill(core.pid, 0)
 
-    asyncio.run(ask())
+    uvloop.run(ask())
 
 
 def test_a_refused_bundle_is_refused_here(bundle: Bundle) -> None:
@@ -263,7 +264,7 @@ def test_a_refused_bundle_is_refused_here(bundle: Bundle) -> None:
             async with started(bundle.model_copy(update={"manifest": manifest})):
                 raise AssertionError("it must not be served")
 
-    asyncio.run(ask())
+    uvloop.run(ask())
 
 
 @pytest.mark.parametrize(
@@ -281,4 +282,4 @@ def test_a_process_that_ends_while_it_loads(
             async with started(bundle):
                 raise AssertionError("nothing was loaded")
 
-    asyncio.run(ask())
+    uvloop.run(ask())
