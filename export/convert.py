@@ -25,7 +25,8 @@ from service.parts import FP16, FP32, GREEDY_ROLES, INT8, OPTIONAL_ROLES, REQUIR
 ENCODER, SEQUENCE, TABLES = "encoder", "encoder_sequence", "tables"  # tables are in full precision, once for all
 ROLES = (*REQUIRED_ROLES, *OPTIONAL_ROLES)
 TRACED = {TABLES: TablesGraph, ENCODER: EncoderGraph, SEQUENCE: EncoderSequenceGraph, GREEDY: GreedyGraph}
-CUT = dict.fromkeys(GREEDY_ROLES, GREEDY) | dict.fromkeys(("step", "step_full", "step_beam"), BEAM)  # by what from what
+# What each of the others is cut from.
+CUT = dict.fromkeys(GREEDY_ROLES, GREEDY) | dict.fromkeys(("step", "step_full", "step_beam"), BEAM)
 AHEAD, ONE = "step_ahead", "step_greedy"  # the one repeats the other
 OF_DEVICES = {SEQUENCE, "step_select", "step_beam"}  # which make no difference to a CPU, and so are not in int8
 

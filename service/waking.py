@@ -17,8 +17,8 @@ class Waking:
         """Take the scheduler, which has a shard for each thread."""
         self._scheduler = scheduler
         self._lock = threading.Lock()
-        self._asleep: dict[int, threading.Condition] = {}  # by shard
         self._conditions = [threading.Condition(self._lock) for _ in range(scheduler.shards)]
+        self._asleep: set[int] = set()  # shards that nobody has woken yet
         self._closed = False
 
     def __enter__(self) -> None:
@@ -39,15 +39,15 @@ class Waking:
     def sleep(self, shard: int) -> bool:
         """Wait until there is work for a shard; returns false once this is closed. Who calls holds the lock."""
         while not self._closed and not self._scheduler.has_work(shard):
-            self._asleep[shard] = self._conditions[shard]
+            self._asleep.add(shard)
             self._conditions[shard].wait()
-            self._asleep.pop(shard, None)
         return not self._closed
 
     def wake(self) -> None:
         """Wake whom there is work for. Who calls holds the lock, and has changed something that others may do."""
         for shard in [shard for shard in self._asleep if self._closed or self._scheduler.has_work(shard)]:
-            self._asleep.pop(shard).notify()  # once: it is about to look for itself
+            self._asleep.remove(shard)  # it is about to look for itself
+            self._conditions[shard].notify()
 
     def close(self) -> None:
         """Wake everybody, for the last time. Who calls holds the lock."""
