@@ -33,7 +33,7 @@ class Engine:
         emit: Callable[[list[Request]], None],
         measured: bool = True,
     ) -> None:
-        """Take the parts; `emit` gets the requests of which there is news after a step, on a thread of the engine.
+        """Take the parts; `emit` gets the requests, if any, of which there is news after a step, on an engine's thread.
 
         What is done is counted where it is `measured`.
         """

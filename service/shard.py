@@ -69,11 +69,10 @@ class Shard:
             now = time.monotonic()
             for request in joined:
                 request.first_token_at = now
-            if news:
-                for request in news:
-                    if request.status is Status.FINISHED:
-                        request.finished_at = now
-                self._emit(news)
+            for request in news:
+                if request.status is Status.FINISHED:
+                    request.finished_at = now
+            self._emit(news)  # or none, for who waits to tell of earlier ones
             clock.lap("emit")
 
     def _leave(self, plan: Plan) -> None:

@@ -81,8 +81,11 @@ class Slots:
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move the rows `taken` into the places `into` and keep the first `rows`."""
         self._state, self._first = self.whole([self._state, self._first]), {}  # where the last step failed
-        arrays: list[NDArray[Any]] = [*self._slabs.values(), self._lengths, *self._state.values()]
+        arrays: list[NDArray[Any]] = [self._lengths, *self._state.values()]
         for gap, row in zip(into, taken, strict=True):  # a few, each copied once; indexed together, twice
+            for name, slab in self._slabs.items():
+                part = ... if name in self._whole else slice(self._lengths[row])  # what lies behind is masked
+                slab[gap, part] = slab[row, part]
             for array in arrays:
                 array[gap] = array[row]
         self._state = {name: array[:rows] for name, array in self._state.items()}

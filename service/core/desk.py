@@ -2,6 +2,8 @@
 
 import socket
 import threading
+import time
+from collections.abc import Callable
 
 from service.core.interface import Core
 from service.core.wire import (
@@ -20,16 +22,20 @@ from service.errors import ServiceError
 from service.request import Request
 
 CHUNK = 1 << 16  # bytes that are read at a time
+SHARE = 10  # one of as many in flight is told of together with others: by Little's law that takes a tenth of its time
+PATIENCE = 0.01  # seconds that it waits for those at most
 
 
 class Desk:
     """Number the requests of a server, as it does, and pass on what an engine says of them."""
 
-    def __init__(self, server: socket.socket) -> None:
+    def __init__(self, server: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
         """Take the socket that leads to the server."""
-        self._server = server
+        self._server, self._clock = server, clock
         self._requests = Numbered()
         self._writing = threading.Lock()  # threads of the engine have news, and this one refusals
+        self._held: list[Message] = []  # not sent yet
+        self._held_since = 0.0
 
     def serve(self, core: Core) -> None:
         """Hand over what comes until the server is gone."""
@@ -60,16 +66,34 @@ class Desk:
             core.cancel(request)
 
     def emit(self, requests: list[Request]) -> None:
-        """Tell the server of requests that have ended, or of which more is certain; on any thread."""
+        """Tell the server of requests that have ended, or of which more is certain; on any thread, after each step.
+
+        Who waits for more of a text hears of it at once. Of those that have ended, where many are in flight, some are
+        told together: everybody on the way back is woken once for them, and not for each.
+        """
         news: list[Message] = []
+        at_once = False
         for request in requests:
             if request.finished_at:
                 if (number := self._requests.remove(request)) is not None:
                     news.append(Ended.of(number, request))
             elif (number := self._requests.number(request)) is not None:
                 news.append(Progressed.of(number, request))
-        if news:
-            self._send(news)
+                at_once = True
+        with self._writing:
+            if news and not self._held:
+                self._held_since = self._clock()
+            self._held += news
+            if self._held and (at_once or self._is_due()):
+                self._send_held()
+
+    def _is_due(self) -> bool:
+        """Tell whether what is held waits no longer."""
+        return SHARE * len(self._held) >= len(self._requests) or self._clock() - self._held_since >= PATIENCE
+
+    def _send_held(self) -> None:
+        held, self._held = self._held, []
+        self._server.sendall(frame(held))
 
     def _send(self, news: list[Message]) -> None:
         with self._writing:
@@ -78,4 +102,6 @@ class Desk:
     def close(self) -> None:
         """Say no more; what was said is still read."""
         with self._writing:
+            if self._held:
+                self._send_held()
             self._server.shutdown(socket.SHUT_WR)

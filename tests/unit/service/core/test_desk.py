@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from service.core.desk import Desk
+from service.core.desk import PATIENCE, SHARE, Desk
 from service.core.interface import Core
 from service.core.wire import (
     Accepted,
@@ -57,7 +57,8 @@ class Served:
     def __init__(self) -> None:
         self.server, self._there = socket.socketpair()
         self.server.settimeout(20)
-        self.core, self.desk = NotedCore(), Desk(self._there)
+        self.now = 100.0
+        self.core, self.desk = NotedCore(), Desk(self._there, lambda: self.now)
         self.thread = threading.Thread(target=self.desk.serve, args=(cast(Core, self.core),))
         self.thread.start()
         self._unframing, self._heard = Unframing(), list[Message]()
@@ -165,6 +166,56 @@ def test_who_is_given_up_is_told_nothing(served: Served) -> None:
     finish(request)
     served.desk.emit([request])
     served.settle()
+
+
+def crowd(served: Served, size: int) -> list[Request]:
+    """Let many be in flight, numbered from 0."""
+    served.send(*(Submitted.of(number, make_request()) for number in range(size)))
+    served.settle()
+    return served.core.submitted
+
+
+def test_of_many_in_flight_some_are_told_together(served: Served) -> None:
+    """One tenth of them, counted with what is left."""
+    requests = crowd(served, 3 * SHARE)
+    for request in requests[:3]:
+        finish(request)
+        served.settle()  # nothing is told before
+        served.desk.emit([request])
+    assert [served.hear().number for _ in range(3)] == [0, 1, 2]
+
+
+def test_nobody_waits_long_for_others(served: Served) -> None:
+    """Every step looks at the clock, also one by which nobody ends."""
+    request = crowd(served, 3 * SHARE)[0]
+    finish(request)
+    served.desk.emit([request])
+    served.now += 0.9 * PATIENCE
+    served.desk.emit([])
+    served.settle()
+    served.now += 0.1 * PATIENCE + 1e-9
+    served.desk.emit([])
+    assert served.hear().number == 0
+
+
+def test_a_piece_that_somebody_waits_for_takes_along_what_is_held(served: Served) -> None:
+    """In the order in which it happened."""
+    streaming = served.submit(40, streams=True)
+    ended = crowd(served, 3 * SHARE)[1]
+    finish(ended)
+    served.desk.emit([ended])
+    streaming.certain = Certain((8,), ())
+    served.desk.emit([streaming])
+    assert [served.hear() for _ in range(2)] == [Ended.of(0, ended), Progressed(40, (8,), ())]
+
+
+def test_what_is_held_is_told_before_the_end(served: Served) -> None:
+    """Nothing is lost by it."""
+    request = crowd(served, 3 * SHARE)[0]
+    finish(request)
+    served.desk.emit([request])
+    served.desk.close()
+    assert served.hear().number == 0
 
 
 def test_what_was_said_before_the_end_is_read(served: Served) -> None:
