@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 from torch.nn.functional import embedding
 
+from export.directions import together
 from export.joined import JoinedCell
 from export.products import IntegerLinear, TransposedLinear
 from export.quantized import QuantizedLinear
@@ -113,20 +114,20 @@ def _run(cells: list[Cell], backward: tuple[bool, ...], projected: list[Tensor],
 
     Does what models.cells.run does for each. Gives the outputs (S, B, D * H) and the last states (B, D * H).
     """
-    masks = [real.flip(0) if b else real for b in backward]
+    step = together(cells)
+    inputs = torch.stack(projected, dim=1)  # (S, D, B, gates * H)
+    masks = torch.stack([real.flip(0) if b else real for b in backward], dim=1)
 
-    def advance(states: list[State], step: list[tuple[Tensor, Tensor]]) -> tuple[list[State], list[Tensor]]:
-        following = []
-        for cell, state, (inputs, mask) in zip(cells, states, step, strict=True):
-            after = cell.step(inputs, state)
-            following.append(tuple(torch.where(mask, new, old) for new, old in zip(after, state, strict=True)))
-        return following, [state[0].clone() for state in following]
+    def advance(state: list[Tensor], word: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        after = step(word[0], tuple(state))
+        following = [torch.where(word[1], new, old) for new, old in zip(after, state, strict=True)]
+        return following, [following[0].clone()]
 
-    initial = (cell.initial_state(inputs[0]) for cell, inputs in zip(cells, projected, strict=True))
-    first = [tuple(tensor.clone() for tensor in state) for state in initial]  # no loop may start from one tensor twice
-    last, outputs = scan(advance, first, list(zip(projected, masks, strict=True)))
-    ordered = [one.flip(0) if b else one for b, one in zip(backward, outputs, strict=True)]
-    return torch.cat(ordered, dim=-1) * real, tuple(torch.cat(one, dim=-1) for one in zip(*last, strict=True))
+    initial = [cell.initial_state(one[0]) for cell, one in zip(cells, projected, strict=True)]
+    first = [torch.stack(tensors) for tensors in zip(*initial, strict=True)]
+    last, (outputs,) = scan(advance, first, [inputs, masks])
+    ordered = [one.flip(0) if b else one for b, one in zip(backward, outputs.unbind(1), strict=True)]
+    return torch.cat(ordered, dim=-1) * real, tuple(torch.cat(tensor.unbind(0), dim=-1) for tensor in last)
 
 
 class DecoderGraph(nn.Module):

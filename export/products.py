@@ -40,8 +40,12 @@ class TransposedLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs (..., in) to (..., out)."""
-        product = torch.matmul(inputs, self.weight)
+        product = self.multiply(inputs)
         return product if self.bias is None else product + self.bias
+
+    def multiply(self, inputs: Tensor) -> Tensor:
+        """Give x W' (..., out) of inputs (..., in)."""
+        return torch.matmul(inputs, self.weight)
 
 
 class IntegerLinear(nn.Module):
@@ -55,6 +59,10 @@ class IntegerLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs (..., in) to (..., out)."""
-        sums = torch.ops.seq2serve.integer_product(inputs, self.step, self.zero_point, self.weight)
-        product: Tensor = sums.float() * self.scale
+        product: Tensor = self.multiply(inputs).float() * self.scale
         return product if self.bias is None else product + self.bias
+
+    def multiply(self, inputs: Tensor) -> Tensor:
+        """Give the sums (..., out), in int32 and without their scale, of inputs (..., in)."""
+        sums: Tensor = torch.ops.seq2serve.integer_product(inputs, self.step, self.zero_point, self.weight)
+        return sums

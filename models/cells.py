@@ -62,9 +62,13 @@ class Cell(nn.Module, ABC):
             return None
         return dropout(torch.ones(inputs.shape[0], self.hidden_size, device=inputs.device), share)
 
-    @abstractmethod
     def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
         """Advance the state (..., H) by one projected input (..., gates * H)."""
+        return self.meet(projected, self.recur(state[0], mask), state)
+
+    def meet(self, projected: Tensor, recurrent: Tensor, state: State) -> State:
+        """Advance the state (..., H) by both products (..., gates * H)."""
+        return self.advance(projected + recurrent, state)
 
     @abstractmethod
     def advance(self, joined: Tensor, state: State) -> State:
@@ -75,10 +79,6 @@ class RNNCell(Cell):
     """h_t = tanh(W x_t + U h_{t-1} + b) (Elman 1990)."""
 
     gates = 1
-
-    def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
-        """Advance the state (..., H) by one projected input (..., H)."""
-        return self.advance(projected + self.recur(state[0], mask), state)
 
     def advance(self, joined: Tensor, state: State) -> State:
         """Advance the state (..., H) by the sum (..., H)."""
@@ -94,11 +94,11 @@ class GRUCell(Cell):
 
     gates = 3  # z, r, n
 
-    def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
-        """Advance the state (..., H) by one projected input (..., 3H)."""
+    def meet(self, projected: Tensor, recurrent: Tensor, state: State) -> State:
+        """Advance the state (..., H) by both products (..., 3H), of which the reset gate sees one."""
         size = self.hidden_size
         x_gates, x_new = projected.split([2 * size, size], dim=-1)
-        h_gates, h_new = self.recur(state[0], mask).split([2 * size, size], dim=-1)
+        h_gates, h_new = recurrent.split([2 * size, size], dim=-1)
         return self._blend(x_gates + h_gates, x_new, h_new, state)
 
     def advance(self, joined: Tensor, state: State) -> State:
@@ -129,10 +129,6 @@ class LSTMCell(Cell):
         # A cell that remembers at first learns long dependencies sooner (Jozefowicz et al. 2015).
         bias = self.input_norm.bias if isinstance(self.input_norm, nn.LayerNorm) else self.input.bias
         nn.init.ones_(bias[2 * hidden_size : 3 * hidden_size])
-
-    def step(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
-        """Advance the state (..., H), (..., H) by one projected input (..., 4H)."""
-        return self.advance(projected + self.recur(state[0], mask), state)
 
     def advance(self, joined: Tensor, state: State) -> State:
         """Advance the state (..., H), (..., H) by the sum (..., 4H)."""
