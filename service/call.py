@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import grpc
-import structlog
 from google.protobuf.message import DecodeError
-from structlog.typing import FilteringBoundLogger
 
+from service.access import AccessLog
 from service.deadline import is_over
 from service.draining import Streams
 from service.errors import InternalError, InvalidRequest, MalformedRequest, ServiceError
@@ -27,14 +26,11 @@ from service.tokens import AUTHORIZATION, Gate
 from service.tracing import Tracing
 
 log = logging.getLogger("service.call")
-access: FilteringBoundLogger = structlog.get_logger()
 # grpc's own classes are generic in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 MAX_KEY = 128
 OWN = "/grpc."  # services of gRPC itself
-KSERVE = "/inference.GRPCInferenceService"
-LOGGED = ("/seq2serve.", f"{KSERVE}/ModelInfer", f"{KSERVE}/ModelStreamInfer")  # calls that do work
 
 
 @dataclass
@@ -82,12 +78,15 @@ class _Malformed:
 class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """Wrap every method of one server, so that servicers only return replies and raise ServiceError."""
 
-    def __init__(self, metrics: Metrics, tracing: Tracing, gate: Gate | None = None, replica: str = "") -> None:
+    def __init__(
+        self, metrics: Metrics, tracing: Tracing, access: AccessLog, gate: Gate | None = None, replica: str = ""
+    ) -> None:
         """Take what admits callers, None admits everybody, and the name that each reply has of this server."""
         self.calls = 0  # being handled, those of gRPC's own services not counted: a watched health never ends
         self.streams = Streams()
         self._metrics = metrics
         self._tracing = tracing
+        self._access = access
         self._gate = gate
         self._handlers: dict[str, Handler] = {}  # of methods that there are
         self._replica = ((REPLICA_KEY, replica),) if replica else ()
@@ -199,7 +198,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         seconds = time.monotonic() - call.started_at
         self._metrics.call_handled(call.method, kind, code.name, call.reason, seconds, call.trace_id)
         self._tracing.end(call, code.name)
-        _write_access_log(call, code, seconds)
+        self._access.note(call, code.name, seconds)
 
 
 def _admit(gate: Gate, call: Call, authorization: str | bytes | None) -> None:
@@ -216,28 +215,6 @@ def _error_trailers(call: Call, error: ServiceError) -> tuple[tuple[str, str | b
         (REASON_KEY, error.reason),
         (REQUEST_ID_KEY, call.request_id),
         ("grpc-status-details-bin", details(error)),
-    )
-
-
-def _write_access_log(call: Call, code: grpc.StatusCode, seconds: float) -> None:
-    # Probes and reflection come every second and say nothing: they are there for who looks closer.
-    level = logging.INFO if call.method.startswith(LOGGED) else logging.DEBUG
-    if not access.is_enabled_for(level):
-        return
-    stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}
-    facts = (("client", call.client), ("model", call.model), ("reason", call.reason), ("trace", call.trace_id))
-    optional = {key: value for key, value in facts if value}
-    access.log(
-        level,
-        "call",
-        logger="service.access",
-        id=call.request_id,
-        method=call.method,
-        peer=call.peer,
-        code=code.name,
-        total_ms=round(1000 * seconds, 2),
-        **optional,
-        **stages,
     )
 
 

@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 def configure_logs(form: str, level: str, worker: int | None = None) -> None:
     """Send all log records to stderr as `form` (auto, console or json), from `level` up, with a worker's number."""
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
-    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    stamp = structlog.processors.MaybeTimeStamper(fmt="iso", utc=True)  # lines that were kept for a while have theirs
     # Plain: where rich happens to be installed, tracebacks would show local variables, and in them texts and tokens.
     console = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback

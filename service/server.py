@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from seq2serve.v1 import admin_pb2_grpc, model_pb2, model_pb2_grpc, translation_pb2, translation_pb2_grpc
 from service import VERSION, tls
+from service.access import AccessLog
 from service.admin import AdminServicer
 from service.agent import Agent
 from service.bundle import Bundle
@@ -92,6 +93,7 @@ class Server:
         loop = asyncio.get_running_loop()
         self._identity = tls.open_identity(settings)
         self._gate = open_gate(settings.token_file)
+        self._access = AccessLog(loop)
         self._replica = f"{socket.gethostname()}/{os.getpid()}"
         self._tracing = open_tracing(settings.otlp_endpoint, settings.trace_ratio, self._replica)
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
@@ -139,6 +141,7 @@ class Server:
             finally:
                 self._registry.close()
         finally:
+            self._access.flush()
             web.close()
             await asyncio.to_thread(self._tracing.close)
 
@@ -176,7 +179,7 @@ class Server:
 
     def _open(self, metrics: Metrics) -> grpc.aio.Server:
         """Make a server with an edge of its own, which knows the methods of that server alone."""
-        self._edges.append(EdgeInterceptor(metrics, self._tracing, self._gate, self._replica))
+        self._edges.append(EdgeInterceptor(metrics, self._tracing, self._access, self._gate, self._replica))
         return grpc.aio.server(interceptors=[self._edges[-1]], options=server_options(self._settings))
 
     @property
@@ -322,6 +325,7 @@ class Server:
             if self._supervised:  # terminals and service managers signal all, and the supervisor passes it on
                 return
             log.error("second signal: exiting at once")
+            self._access.flush()
             os._exit(128 + number)
         # Nobody who presses Ctrl-C has a load balancer to wait for.
         self._hurried = number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty()
