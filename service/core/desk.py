@@ -68,8 +68,9 @@ class Desk:
     def emit(self, requests: list[Request]) -> None:
         """Tell the server of requests that have ended, or of which more is certain; on any thread, after each step.
 
-        Who waits for more of a text hears of it at once. Of those that have ended, where many are in flight, some are
-        told together: everybody on the way back is woken once for them, and not for each.
+        Who waits for more of a text hears of it at once, and who has hardly any time left. Of others that have ended,
+        where many are in flight, some are told together: everybody on the way back is woken once for them, and not for
+        each.
         """
         news: list[Message] = []
         at_once = False
@@ -77,6 +78,7 @@ class Desk:
             if request.finished_at:
                 if (number := self._requests.remove(request)) is not None:
                     news.append(Ended.of(number, request))
+                    at_once |= request.deadline < request.finished_at + 2 * PATIENCE
             elif (number := self._requests.number(request)) is not None:
                 news.append(Progressed.of(number, request))
                 at_once = True

@@ -209,6 +209,15 @@ def test_a_piece_that_somebody_waits_for_takes_along_what_is_held(served: Served
     assert [served.hear() for _ in range(2)] == [Ended.of(0, ended), Progressed(40, (8,), ())]
 
 
+def test_who_has_no_time_left_does_not_wait_for_others(served: Served) -> None:
+    """A deadline that is near is kept."""
+    crowd(served, 3 * SHARE)
+    finish(hurried := served.submit(40))
+    hurried.deadline = hurried.finished_at + PATIENCE
+    served.desk.emit([hurried])
+    assert served.hear().number == 40
+
+
 def test_what_is_held_is_told_before_the_end(served: Served) -> None:
     """Nothing is lost by it."""
     request = crowd(served, 3 * SHARE)[0]
