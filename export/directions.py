@@ -1,6 +1,6 @@
 """The directions of an encoder's layer at once: a product for each, and all else for them together.
 
-For few sentences a step takes its operators rather than its numbers.
+For few sentences a step's time goes into starting operators, and not into their numbers.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ Step = Callable[[Tensor, State], State]
 
 def together(cells: Sequence[Cell]) -> Step:
     """Return what Cell.step does, of D cells: by projected inputs (D, B, gates * H) it advances states (D, B, H)."""
-    if cells[0].layer_norm:  # which has weights of its own all along
+    if cells[0].layer_norm:  # each direction normalizes by weights of its own
         return _apart(cells)
     linears = [cast(TransposedLinear | IntegerLinear, cell.recurrent) for cell in cells]
-    integers = [linear for linear in linears if isinstance(linear, IntegerLinear)]
+    integers = [linear for linear in linears if isinstance(linear, IntegerLinear)]  # all of them, or none
     scale = torch.stack([linear.scale for linear in integers])[:, None] if integers else None
     bias = torch.stack([linear.bias for linear in linears])[:, None]
 

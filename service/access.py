@@ -27,6 +27,8 @@ class AccessLog:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take the event loop of the calls."""
         self._loop = loop
+        self._together = TOGETHER
+        self._timer: asyncio.TimerHandle | None = None
         self._ended: list[tuple[int, datetime, Call, str, float]] = []
 
     def note(self, call: "Call", code: str, seconds: float) -> None:
@@ -35,14 +37,22 @@ class AccessLog:
         level = logging.INFO if call.method.startswith(LOGGED) else logging.DEBUG
         if not access.is_enabled_for(level):
             return
-        if not self._ended:
-            self._loop.call_later(PATIENCE, self.flush)
         self._ended.append((level, datetime.now(UTC), call, code, seconds))
-        if len(self._ended) >= TOGETHER:
+        if len(self._ended) >= self._together:
             self.flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(PATIENCE, self.flush)
+
+    def close(self) -> None:
+        """Write what was kept, and from now on each line at once: the loop is about to end."""
+        self._together = 1
+        self.flush()
 
     def flush(self) -> None:
         """Write what was kept."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         ended, self._ended = self._ended, []
         for level, at, call, code, seconds in ended:
             stages = {f"{stage}_ms": round(1000 * value, 2) for stage, value in call.stages.items()}

@@ -194,7 +194,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             _current.reset(token)
 
     def _ended(self, call: Call, kind: str, code: grpc.StatusCode) -> None:
-        """Count and log a call before its status leaves, so that who has the reply can see its traces."""
+        """Count a call before its status leaves, so that who has the reply can see that; its line is noted."""
         seconds = time.monotonic() - call.started_at
         self._metrics.call_handled(call.method, kind, code.name, call.reason, seconds, call.trace_id)
         self._tracing.end(call, code.name)

@@ -33,7 +33,7 @@ class Engine:
         emit: Callable[[list[Request]], None],
         measured: bool = True,
     ) -> None:
-        """Take the parts; `emit` gets the requests, if any, of which there is news after a step, on an engine's thread.
+        """Take the parts; after every step a thread of the engine calls `emit` with who there is news of, if anybody.
 
         What is done is counted where it is `measured`.
         """

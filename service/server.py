@@ -141,9 +141,9 @@ class Server:
             finally:
                 self._registry.close()
         finally:
-            self._access.flush()
             web.close()
             await asyncio.to_thread(self._tracing.close)
+            self._access.close()
 
     def _register(self, registry: CollectorRegistry) -> None:
         registry.register(EngineCollector(self._registry))
@@ -325,8 +325,10 @@ class Server:
             if self._supervised:  # terminals and service managers signal all, and the supervisor passes it on
                 return
             log.error("second signal: exiting at once")
-            self._access.flush()
-            os._exit(128 + number)
+            try:
+                self._access.flush()
+            finally:
+                os._exit(128 + number)
         # Nobody who presses Ctrl-C has a load balancer to wait for.
         self._hurried = number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty()
         self._stop.set()

@@ -14,7 +14,9 @@ class Times:
 
     total: float
     first_token: float
-    stages: dict[str, float]  # by the names in STAGES; what is missing of the total is hand-over between threads
+    stages: dict[
+        str, float
+    ]  # by the names in STAGES; what is missing of the total is hand-over, for which replies may wait for one another
 
 
 def times_of(requests: Sequence[Request], arrived_at: float, rendering_at: float, now: float) -> Times:

@@ -22,8 +22,11 @@ from service.errors import ServiceError
 from service.request import Request
 
 CHUNK = 1 << 16  # bytes that are read at a time
-SHARE = 10  # one of as many in flight is told of together with others: by Little's law that takes a tenth of its time
-PATIENCE = 0.01  # seconds that it waits for those at most
+# What has ended is told together once it is the tenth part of all that is in flight; by Little's law a request waits a
+# twentieth of its time for that on the average. Who is one of few does not: there is a core left to tell of it.
+SHARE, FEW = 10, 24
+PATIENCE = 0.01  # seconds after which the next step tells in any case
+HURRIED = 1.0  # seconds to a deadline, more than any step takes, with which nobody waits
 
 
 class Desk:
@@ -64,13 +67,13 @@ class Desk:
         if request is not None:  # else it has ended meanwhile
             self._requests.remove(request)
             core.cancel(request)
+            self.emit([])  # it may have been the last of many, after whom there is no step
 
     def emit(self, requests: list[Request]) -> None:
-        """Tell the server of requests that have ended, or of which more is certain; on any thread, after each step.
+        """Tell the server of requests that have ended, or of which more is certain, if any; on any thread, every step.
 
-        Who waits for more of a text hears of it at once, and who has hardly any time left. Of others that have ended,
-        where many are in flight, some are told together: everybody on the way back is woken once for them, and not for
-        each.
+        Whoever streams hears at once, and whoever has little time left. Of others that have ended, where many are in
+        flight, some are told together: everybody on the way back is woken once for them, and not for each.
         """
         news: list[Message] = []
         at_once = False
@@ -78,10 +81,12 @@ class Desk:
             if request.finished_at:
                 if (number := self._requests.remove(request)) is not None:
                     news.append(Ended.of(number, request))
-                    at_once |= request.deadline < request.finished_at + 2 * PATIENCE
+                    at_once |= request.streams or request.deadline < request.finished_at + HURRIED
             elif (number := self._requests.number(request)) is not None:
                 news.append(Progressed.of(number, request))
                 at_once = True
+        if not news and not self._held:
+            return  # who held something since comes by again
         with self._writing:
             if news and not self._held:
                 self._held_since = self._clock()
@@ -91,9 +96,12 @@ class Desk:
 
     def _is_due(self) -> bool:
         """Tell whether what is held waits no longer."""
-        return SHARE * len(self._held) >= len(self._requests) or self._clock() - self._held_since >= PATIENCE
+        in_flight = len(self._requests)
+        some = in_flight <= FEW or SHARE * len(self._held) >= in_flight
+        return some or self._clock() - self._held_since >= PATIENCE
 
     def _send_held(self) -> None:
+        """Send what is held. Who calls holds the lock."""
         held, self._held = self._held, []
         self._server.sendall(frame(held))
 

@@ -31,7 +31,7 @@ class LocalCore:
     """Compute in this process, by threads of an engine."""
 
     def __init__(self, setup: Setup, emit: Emit) -> None:
-        """Load, warm up and verify a bundle, and start its engine; `emit` gets its news, on its threads.
+        """Load, warm up and verify a bundle, and start its engine; `emit` gets its news, if any, after each step.
 
         Raises:
             StartupError: a file does not fit the manifest, the bundle lacks the precision, the device cannot run it, or

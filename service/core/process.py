@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from service.core.desk import Desk
@@ -54,6 +55,8 @@ def _answer(control: Connection, core: LocalCore, desk: Desk) -> None:
         _end(0)
     except BaseException:  # a lost device, too
         log.exception("the engine cannot go on")
+        with suppress(OSError):  # the server may be gone, too
+            desk.close()
         _end(1)
 
 

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.metrics import scrape
 from seq2serve import Client
 from seq2serve.v1 import model_pb2, options_pb2, translation_pb2, translation_pb2_grpc
+from tests.eventually import eventually
 from tests.server_process import ServerProcess
 
 Stub = translation_pb2_grpc.TranslationServiceStub
@@ -160,9 +161,12 @@ def test_wide_items_are_answered_on_a_narrow_server(narrow: ServerProcess) -> No
         named = (("seq2serve-request-id", "wide"),)
         assert all(ids(result) for result in stub.TranslateBatch(Batch(items=items), metadata=named).results)
         assert all(ids(result) for result in stub.TranslateBulk(iter(items), metadata=named))
-    logged = [line for line in narrow.log().splitlines() if '"id": "wide"' in line]
-    assert len(logged) == 2
-    assert all('"model": "en-de/1"' in line for line in logged)  # the access log says which it was
+
+    def logged() -> list[str]:
+        return [line for line in narrow.log().splitlines() if '"id": "wide"' in line]
+
+    assert eventually(lambda: len(logged()) == 2)
+    assert all('"model": "en-de/1"' in line for line in logged())  # the access log says which it was
 
 
 def test_document_of_many_sentences_is_translated_on_a_narrow_server(

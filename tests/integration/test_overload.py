@@ -152,4 +152,4 @@ def test_each_client_has_its_share() -> None:
         results = stub.TranslateBatch(batch, metadata=[("seq2serve-client", "greedy")]).results
         assert {result.status.reason for result in results} == {"client_limit"}
         assert all(result.status.retry_after.seconds > 1 for result in results)
-        assert '"client": "greedy"' in server.log()
+        assert eventually(lambda: '"client": "greedy"' in server.log())

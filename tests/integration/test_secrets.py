@@ -11,6 +11,7 @@ from benchmarks.peers.infer import METHOD, request
 from seq2serve import Client, InternalError, InvalidOption, PermissionDenied, Seq2ServeError, SourceTooLong
 from seq2serve.v1 import options_pb2, translation_pb2, translation_pb2_grpc
 from service.tokens import digest_of
+from tests.eventually import eventually
 from tests.fault import FAULT
 from tests.server_process import ServerProcess
 
@@ -80,6 +81,9 @@ def test_the_marker_is_in_replies_alone(server: ServerProcess) -> None:
         with Client(server.address, token=token) as client:
             said.append(message_of(client, TEXT, kind))
     said.append(malformed(server))
+    with Client(server.address, token=READER) as client:
+        client.translate("Good morning.", request_id="the-last")
+    assert eventually(lambda: '"the-last"' in server.log())  # behind the lines of all others
     written = server.log() + metrics(server)
     assert '"code": "INTERNAL"' in written or "code=INTERNAL" in written
     assert "raised at" in written

@@ -127,6 +127,7 @@ def test_the_access_log_has_the_name_of_the_token(server: ServerProcess) -> None
     refused(server, OPERATOR)
     with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError):
         channel.unary_unary(TRANSLATE)(b"", metadata=(("seq2serve-client", "reader"),))  # which anybody may claim
+    assert eventually(lambda: '"id": "named"' in server.log() and "permission_denied" in server.log())
     entries = [json.loads(entry) for entry in server.log().splitlines() if entry.startswith("{")]
     calls = {entry["id"]: entry for entry in entries if entry["event"] == "call" and "id" in entry}
     assert calls["named"]["client"] == "reader"

@@ -27,8 +27,8 @@ DASHBOARD = Dashboard(
             (
                 Panel(
                     "Mean time by stage",
-                    "Means add up, quantiles do not: the height is the mean time of a text. What no stage has is hand-over "
-                    "between threads.",
+                    "Means add up, quantiles do not: the height is the mean time of a text. What no stage has is hand-over, "
+                    "for which replies under load wait for one another, some 10 ms at most.",
                     TELLS,
                     WATERFALL,
                     unit="s",

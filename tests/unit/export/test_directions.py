@@ -9,6 +9,7 @@ from export.products import IntegerLinear, TransposedLinear
 from export.quantized import QuantizedLinear
 from models.cells import CELLS, Cell
 
+pytestmark = pytest.mark.torch
 HIDDEN, BATCH = 5, 3
 
 

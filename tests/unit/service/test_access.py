@@ -33,13 +33,18 @@ class Lines:
 
 @dataclass
 class Timers:
-    """Stand for an event loop."""
+    """Stand for an event loop, and for each of its timers."""
 
     set: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> "Timers":
         """Take note."""
         self.set.append((seconds, callback))
+        return self
+
+    def cancel(self) -> None:
+        """Forget all timers."""
+        self.set.clear()
 
 
 @pytest.fixture
@@ -76,10 +81,22 @@ def test_lines_wait_for_a_moment(lines: Lines) -> None:
 
 def test_many_lines_do_not_wait(lines: Lines) -> None:
     """So that writing them never holds the event loop up for long."""
-    log, _ = make_log()
-    for number in range(TOGETHER + 1):
+    log, timers = make_log()
+    for number in range(TOGETHER):
         log.note(Call(str(number), TRANSLATE, "peer"), "OK", 0.01)
-    assert len(lines.written) == TOGETHER
+    assert (len(lines.written), timers.set) == (TOGETHER, [])
+    log.note(Call("one more", TRANSLATE, "peer"), "OK", 0.01)
+    assert (len(lines.written), len(timers.set)) == (TOGETHER, 1)
+
+
+def test_no_line_is_lost_when_the_loop_ends(lines: Lines) -> None:
+    """Nor one of a call that ends even later."""
+    log, _ = make_log()
+    for name in ("before", "after"):
+        log.note(Call(name, TRANSLATE, "peer"), "OK", 0.01)
+        log.close()
+    log.note(Call("last", TRANSLATE, "peer"), "CANCELLED", 0.01)
+    assert [facts["id"] for _, facts in lines.written] == ["before", "after", "last"]
 
 
 def test_what_is_not_logged_is_not_kept(lines: Lines) -> None:

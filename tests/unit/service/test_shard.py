@@ -59,3 +59,16 @@ def test_others_hear_of_who_is_taken_to_be_encoded_before_it_is() -> None:
     scheduler.submit(make_request(5, 6))
     shard.step()
     assert rung == [1]
+
+
+def test_every_step_is_told_of_also_one_that_has_no_news() -> None:
+    """Who tells of several requests at a time has to hear that time passes."""
+    scheduler, told = make_scheduler(), list[int]()
+    shard = Shard(
+        0, scheduler, Waking(scheduler), FakeRunner(), search_of, lambda news: told.append(len(news)), EngineStats()
+    )
+    scheduler.submit(make_request(5, 6, 7))
+    while scheduler.busy:
+        shard.step()
+    assert sorted(told) == [0] * (len(told) - 1) + [1]
+    assert len(told) > 3

@@ -9,6 +9,7 @@ from service.request import Encoded
 from service.slots import Slots
 
 MEMORY = Tensor(name="keys", type="float32", shape=("B", "S", 2))
+CONTEXT = Tensor(name="context", type="float32", shape=("B", 3))  # without positions
 STATE = Tensor(name="hidden_0", type="float32", shape=("B", "W", 3))
 
 
@@ -19,14 +20,14 @@ def encode(lengths: list[int], first: int) -> Encoded:
     for row, length in enumerate(lengths):
         keys[row, :length] = first + row
     state = numpy.repeat(numpy.arange(first, first + len(lengths), dtype=numpy.float32)[:, None], 3, axis=1)
-    return Encoded({"hidden_0": state}, {"keys": keys}, numpy.array(lengths, numpy.int64))
+    return Encoded({"hidden_0": state}, {"keys": keys, "context": state.copy()}, numpy.array(lengths, numpy.int64))
 
 
 @settings(max_examples=200)
 @given(st.lists(st.tuples(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.randoms()), min_size=1, max_size=8))
 def test_rows_keep_what_is_theirs(steps: list[tuple[list[int], object]]) -> None:
     """Whoever joins and leaves: a row has its memory, length and state, in slabs that are hardly wider than needed."""
-    slots, alive, number = Slots([MEMORY], [STATE], 2), list[tuple[int, int]](), 1
+    slots, alive, number = Slots([MEMORY, CONTEXT], [STATE], 2), list[tuple[int, int]](), 1
     for lengths, random in steps:
         slots.admit(encode(lengths, number), list(range(len(lengths))))
         alive += [(number + row, length) for row, length in enumerate(lengths)]
@@ -46,6 +47,7 @@ def test_rows_keep_what_is_theirs(steps: list[tuple[list[int], object]]) -> None
         assert feed["keys"].flags.c_contiguous
         for row, (mine, length) in enumerate(alive):
             assert (feed["keys"][row, :length] == mine).all()
+            assert (feed["context"][row] == mine).all()
             assert (feed["hidden_0"][row] == mine).all()
         longest = -(-max(length for _, length in alive) // 8) * 8
         assert longest <= feed["keys"].shape[1] <= longest + 8

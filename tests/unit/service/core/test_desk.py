@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from service.core.desk import PATIENCE, SHARE, Desk
+from service.core.desk import FEW, HURRIED, PATIENCE, SHARE, Desk
 from service.core.interface import Core
 from service.core.wire import (
     Accepted,
@@ -176,13 +176,31 @@ def crowd(served: Served, size: int) -> list[Request]:
 
 
 def test_of_many_in_flight_some_are_told_together(served: Served) -> None:
-    """One tenth of them, counted with what is left."""
-    requests = crowd(served, 3 * SHARE)
-    for request in requests[:3]:
+    """One tenth of them, counted by what is left."""
+    requests = crowd(served, 4 * SHARE)
+    for request in requests[:4]:
         finish(request)
         served.settle()  # nothing is told before
         served.desk.emit([request])
-    assert [served.hear().number for _ in range(3)] == [0, 1, 2]
+    assert [served.hear().number for _ in range(4)] == [0, 1, 2, 3]
+
+
+def test_nobody_waits_where_few_are_in_flight(served: Served) -> None:
+    """The marker of the tests is one of those that are left."""
+    requests = crowd(served, FEW)
+    finish(requests[0])
+    served.desk.emit(requests[:1])
+    assert served.hear().number == 0
+
+
+def test_who_waits_is_told_when_the_others_are_given_up(served: Served) -> None:
+    """There may be no further step."""
+    requests = crowd(served, 4 * SHARE)
+    finish(requests[0])
+    served.desk.emit(requests[:1])
+    served.settle()
+    served.send(*(Cancelled(number) for number in range(1, 4 * SHARE)))
+    assert served.hear().number == 0
 
 
 def test_nobody_waits_long_for_others(served: Served) -> None:
@@ -213,8 +231,16 @@ def test_who_has_no_time_left_does_not_wait_for_others(served: Served) -> None:
     """A deadline that is near is kept."""
     crowd(served, 3 * SHARE)
     finish(hurried := served.submit(40))
-    hurried.deadline = hurried.finished_at + PATIENCE
+    hurried.deadline = hurried.finished_at + 0.9 * HURRIED
     served.desk.emit([hurried])
+    assert served.hear().number == 40
+
+
+def test_the_end_of_a_stream_does_not_wait_for_others(served: Served) -> None:
+    """Its client hears of the last piece as of all before."""
+    crowd(served, 3 * SHARE)
+    finish(streaming := served.submit(40, streams=True))
+    served.desk.emit([streaming])
     assert served.hear().number == 40
 
 
