@@ -83,7 +83,7 @@ def test_the_marker_is_in_replies_alone(server: ServerProcess) -> None:
     said.append(malformed(server))
     with Client(server.address, token=READER) as client:
         client.translate("Good morning.", request_id="the-last")
-    assert eventually(lambda: '"the-last"' in server.log())  # behind the lines of all others
+    assert eventually(lambda: "the-last" in server.log())  # behind the lines of all others
     written = server.log() + metrics(server)
     assert '"code": "INTERNAL"' in written or "code=INTERNAL" in written
     assert "raised at" in written
