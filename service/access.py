@@ -20,8 +20,7 @@ PATIENCE, TOGETHER = 0.1, 32  # seconds that a line waits at most, and lines for
 class AccessLog:
     """Keep what is to be said of calls for a moment.
 
-    Between two steps of a model all that a line takes has left the processor's caches: lines that are written one
-    behind the other take a fraction of the time.
+    What a line takes has left the processor's caches after a step of a model: one behind the other, lines cost less.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

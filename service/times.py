@@ -14,9 +14,7 @@ class Times:
 
     total: float
     first_token: float
-    stages: dict[
-        str, float
-    ]  # by the names in STAGES; what is missing of the total is hand-over, for which replies may wait for one another
+    stages: dict[str, float]  # by the names in STAGES; the rest is hand-over, and waiting to be told with others
 
 
 def times_of(requests: Sequence[Request], arrived_at: float, rendering_at: float, now: float) -> Times:
