@@ -167,6 +167,9 @@ class TrainingConfig(_Section):
     schedule: Literal["cosine", "plateau"] = "cosine"
     plateau_patience: int = Field(2, ge=1)  # validations
     label_smoothing: float = Field(0.1, ge=0, lt=1)
+    # Read every pair twice, with other dropout, and hold what both readings say together by this weight (alpha of
+    # R-Drop, Liang et al. 2021): an update takes twice as long.
+    consistency: float = Field(0.0, ge=0, allow_inf_nan=False)
     clip_norm: float = Field(1.0, gt=0)
     validate_every: int = Field(500, ge=1)  # updates; a checkpoint is written each time
     valid_sentences: int = Field(1000, ge=1)  # the first ones of the valid files
@@ -181,6 +184,16 @@ class Recipe(_Section):
     model: ModelConfig
     data: DataConfig
     training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Recipe":
+        dropouts = {name: value for name, value in self.model if name.endswith("_dropout")}
+        if self.training.consistency and not any(dropouts.values()):
+            raise ValueError(
+                f"training.consistency = {self.training.consistency} holds readings with other dropout together, but "
+                f"{', '.join(dropouts)} are all 0: set one, or leave consistency out"
+            )
+        return self
 
     @classmethod
     def read(cls, path: Path) -> "Recipe":

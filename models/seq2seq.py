@@ -88,8 +88,17 @@ class Seq2Seq(nn.Module):
         dropped: Tensor = self.readout_dropout(readout)
         return dropped
 
-    def loss(self, source_ids: Tensor, lengths: Tensor, target_ids: Tensor, smoothing: float) -> Tensor:
-        """Sum the label-smoothed cross-entropy (nats) of targets (B, T + 1), which start with bos and end with eos."""
-        real = target_ids[:, 1:] != self.pad_id
-        readout = self(source_ids, lengths, target_ids[:, :-1])[real]
-        return smoothed_cross_entropy(readout, self.output.weight, self.output.bias, target_ids[:, 1:][real], smoothing)
+    def loss(
+        self, source_ids: Tensor, lengths: Tensor, target_ids: Tensor, smoothing: float, consistency: float = 0.0
+    ) -> Tensor:
+        """Sum the label-smoothed cross-entropy (nats) of targets (B, T + 1), which start with bos and end with eos.
+
+        With `consistency` all are read twice, with other dropout, and the two readings are held together by that weight.
+        """
+        wanted, real = target_ids[:, 1:], target_ids[:, 1:] != self.pad_id
+        if not consistency:
+            read = self(source_ids, lengths, target_ids[:, :-1])[real]
+        else:
+            twice = (source_ids.repeat(2, 1), lengths.repeat(2), target_ids[:, :-1].repeat(2, 1))
+            read = self(*twice).unflatten(0, (2, -1))[:, real]
+        return smoothed_cross_entropy(read, self.output.weight, self.output.bias, wanted[real], smoothing, consistency)

@@ -195,7 +195,8 @@ class Trainer:
         loss = torch.zeros((), device=self.device)
         if len(batch.lengths):  # there may be fewer rows than processes
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-                loss = self.model.loss(batch.source_ids, batch.lengths, batch.target_ids, self.config.label_smoothing)
+                given = batch.source_ids, batch.lengths, batch.target_ids
+                loss = self.model.loss(*given, self.config.label_smoothing, self.config.consistency)
             (loss / batch.target_tokens).backward()
         loss = self.processes.add_up(self.model.parameters(), loss.detach())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, kl_div
 
 from models.loss import CHUNK, smoothed_cross_entropy
 
@@ -56,6 +56,70 @@ def test_value_and_gradients_equal_pytorchs(
 def test_chunks_do_not_show(rows: int) -> None:
     """Rows just below, at and above whole chunks give PyTorch's value and gradients."""
     _agree(*_inputs(rows, 8, 30), 0.1)
+
+
+def _two_passes(rows: int, size: int, vocabulary: int, seed: int = 0) -> tuple[list[Tensor], Tensor]:
+    tensors, targets = _inputs(2 * rows, size, vocabulary, seed)
+    passes = tensors[0].detach().unflatten(0, (2, rows)).requires_grad_()
+    return [passes, *tensors[1:]], targets[:rows]
+
+
+def _consistent_reference(tensors: list[Tensor], targets: Tensor, smoothing: float, consistency: float) -> Tensor:
+    """Take the loss from PyTorch's own functions and gradients."""
+    passes, weight, bias = tensors
+    one, other = (passes @ weight.t() + bias).log_softmax(-1)
+    entropies = [cross_entropy(p, targets, reduction="sum", label_smoothing=smoothing) for p in (one, other)]
+    there = kl_div(other, one, reduction="sum", log_target=True)
+    back = kl_div(one, other, reduction="sum", log_target=True)
+    return sum(entropies, torch.zeros(())) / 2 + consistency * (there + back) / 4
+
+
+@settings(max_examples=60, derandomize=True)
+@given(
+    rows=st.integers(1, 40),
+    size=st.integers(1, 16),
+    vocabulary=st.integers(2, 50),
+    smoothing=st.floats(0, 0.9),
+    consistency=st.floats(0, 10),
+    seed=st.integers(0, 2**16),
+)
+def test_two_passes_are_held_together(
+    rows: int, size: int, vocabulary: int, smoothing: float, consistency: float, seed: int
+) -> None:
+    """Value and all gradients are those of the mean cross-entropy and the weighted divergence of both passes."""
+    _agree_in_two(*_two_passes(rows, size, vocabulary, seed), smoothing, consistency)
+
+
+@pytest.mark.parametrize("rows", [CHUNK // 2 - 1, CHUNK // 2, CHUNK // 2 + 1, CHUNK + 7])
+def test_chunks_of_two_passes_do_not_show(rows: int) -> None:
+    """Words just below, at and above whole chunks of two passes give PyTorch's value and gradients."""
+    _agree_in_two(*_two_passes(rows, 8, 30), 0.1, 5.0)
+
+
+def _agree_in_two(tensors: list[Tensor], targets: Tensor, smoothing: float, consistency: float) -> None:
+    copies = [tensor.detach().clone().requires_grad_() for tensor in tensors]
+    passes, weight, bias = tensors
+    ours = smoothed_cross_entropy(passes, weight, bias, targets, smoothing, consistency)
+    theirs = _consistent_reference(copies, targets, smoothing, consistency)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-3)
+    ours.backward()
+    theirs.backward()
+    for mine, their in zip(tensors, copies, strict=True):
+        torch.testing.assert_close(mine.grad, their.grad, rtol=1e-3, atol=1e-3)
+
+
+def test_two_passes_that_agree_cost_what_one_does() -> None:
+    """Without dropout both passes are the same, and the loss and the weights' gradients those of one."""
+    tensors, targets = _inputs(20, 6, 30)
+    twice = torch.stack([tensors[0].detach()] * 2).requires_grad_()
+    weight, bias = (tensor.detach().clone().requires_grad_() for tensor in tensors[1:])
+    one = smoothed_cross_entropy(tensors[0], tensors[1], tensors[2], targets, 0.1)
+    two = smoothed_cross_entropy(twice, weight, bias, targets, 0.1, 5.0)
+    torch.testing.assert_close(one, two)
+    one.backward()
+    two.backward()
+    torch.testing.assert_close(tensors[1].grad, weight.grad)
+    torch.testing.assert_close(tensors[2].grad, bias.grad)
 
 
 def test_no_rows_cost_nothing() -> None:

@@ -152,6 +152,8 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
         ("training.schedule", '"linear"'),
         ("training.plateau_patience", "0"),
         ("training.label_smoothing", "1.0"),
+        ("training.consistency", "-1.0"),
+        ("training.consistency", "inf"),
         ("training.clip_norm", "0"),
         ("training.validate_every", "0"),
         ("training.valid_sentences", "0"),
@@ -166,6 +168,13 @@ def test_a_value_out_of_range_is_named(tmp_path: Path, name: str, value: str) ->
     message = _error(path)
     assert str(path) in message
     assert name in message
+
+
+def test_consistency_without_dropout_is_refused(tmp_path: Path) -> None:
+    """Where nothing is dropped both readings would be the same, and the second a waste."""
+    message = _error(_changed(tmp_path, "consistency", "5.0"))
+    assert "training.consistency = 5.0" in message
+    assert "readout_dropout" in message
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:

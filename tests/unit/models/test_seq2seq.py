@@ -308,6 +308,22 @@ def test_loss_is_the_sum_over_real_words() -> None:
     torch.testing.assert_close(together, torch.stack(alone).sum())
 
 
+def test_consistency_holds_two_readings_together() -> None:
+    """Without dropout two readings cost what one does; with it, their divergence times the weight comes on top."""
+    sentences, targets = _sources(), _targets()
+    model = build()
+    once, twice = (model.loss(*sentences, targets, 0.1, consistency) for consistency in (0.0, 5.0))
+    torch.testing.assert_close(once, twice)
+    model = build(model_config(readout_dropout=0.5)).train()
+    losses = []
+    for consistency in (1.0, 2.0, 3.0):
+        torch.manual_seed(0)
+        losses.append(model.loss(*sentences, targets, 0.1, consistency))
+    apart = losses[1] - losses[0]
+    assert apart > 0
+    torch.testing.assert_close(losses[2] - losses[1], apart, rtol=1e-3, atol=1e-4)
+
+
 def test_dropout_acts_in_training_only() -> None:
     """With dropout, training is random and inference is not."""
     model = build(model_config(embedding_dropout=0.3, memory_dropout=0.3, readout_dropout=0.3))

@@ -102,6 +102,19 @@ def test_it_learns_in_bf16(data: Path, tmp_path: Path) -> None:
     assert {parameter.dtype for parameter in trainer.model.parameters()} == {torch.float32}
 
 
+def test_it_learns_from_two_readings(data: Path, tmp_path: Path) -> None:
+    """With consistency the loss falls, too, and an update counts every word once."""
+    dropping, held = {"readout_dropout": 0.3}, {"consistency": 5.0, "max_updates": 24, "validate_every": 8}
+    once, twice = (
+        _start(recipe(dropping, {}, {**held, **changes}), data, tmp_path / name)
+        for name, changes in (("once", {"consistency": 0.0}), ("twice", {}))
+    )
+    once.train()
+    twice.train()
+    assert twice.progress.losses[0] > twice.progress.losses[-1]
+    assert twice.progress.target_tokens == once.progress.target_tokens
+
+
 def test_the_seed_decides(data: Path, tmp_path: Path) -> None:
     """Two runs of one recipe end in the same weights, bit by bit; another seed ends in others."""
     ends = []
