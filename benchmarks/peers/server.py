@@ -73,12 +73,12 @@ class TranslatePeer:
 
 @dataclass(frozen=True)
 class ProcessPeer(TranslatePeer):
-    """Run a module of this package as a server."""
+    """Run a module of this package as a server, with a bundle where it needs one."""
 
     name: str
     module: str
-    bundle: Path
-    threads: int
+    bundle: Path | None = None
+    threads: int = 1
     spinning: bool = False
 
     def missing(self) -> str:
@@ -92,7 +92,7 @@ class ProcessPeer(TranslatePeer):
         Raises:
             RuntimeError: it ended before it had a port.
         """
-        options = ["--bundle", str(self.bundle.resolve()), "--threads", str(self.threads)]
+        options = ["--bundle", str(self.bundle.resolve()), "--threads", str(self.threads)] if self.bundle else []
         options += ["--spinning"] if self.spinning else []
         command = [sys.executable, "-m", self.module, *options]
         with subprocess.Popen(

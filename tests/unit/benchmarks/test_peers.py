@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.peers import infer, offline
 from benchmarks.peers.dynamic import MOST, Batcher, dynamic
+from benchmarks.peers.echo import bare
 from benchmarks.peers.loop import DecodeLoop, Translation
 from benchmarks.peers.naive import naive
 from benchmarks.peers.peer import PROC, Peer, usage
@@ -199,6 +200,14 @@ def test_peers_serve(peer: Peer, served: list[Translation]) -> None:
     assert found.peak_bytes > BUNDLE.joinpath("weights.bin").stat().st_size
     with pytest.raises(ProcessLookupError):
         usage(endpoint.pid)
+
+
+def test_grpc_alone_gives_texts_back() -> None:
+    """The peer that translates nothing answers over the same method, and needs no bundle."""
+    peer = bare()
+    with peer.serve() as endpoint, grpc.insecure_channel(endpoint.address) as channel:
+        call = channel.unary_unary(endpoint.method)
+        assert [peer.text(call(peer.payload(text), timeout=60)) for text in TEXTS] == TEXTS
 
 
 def test_absent_triton_is_named(tmp_path: Path) -> None:
