@@ -29,11 +29,10 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
             x = inputs[:, chunk].flatten(0, 1)
             log_probabilities = torch.addmm(bias, x, weight.t()).float().unflatten(0, (passes, -1))  # (P, n, V)
             log_probabilities -= log_probabilities.logsumexp(-1, keepdim=True)
+            held = _divergence(log_probabilities, consistency) if passes == 2 else None
             loss, gradient = _likelihood(log_probabilities, targets[chunk], smoothing)
-            if passes == 2:
-                apart, pull = _divergence(log_probabilities)
-                loss += consistency * apart
-                gradient.add_(pull, alpha=consistency)
+            if held:
+                loss, gradient = loss + held[0], gradient.add_(held[1])
             total += loss
             d_logits = gradient.flatten(0, 1).to(x.dtype)
             d_inputs[:, chunk] = (d_logits @ weight).unflatten(0, (passes, -1))
@@ -50,23 +49,23 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
 
 
 def _likelihood(log_probabilities: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Sum the smoothed cross-entropies of targets (n,), the mean of passes (P, n, V); gives the gradient, too."""
+    """Sum the smoothed cross-entropies of targets (n,), the mean of passes (P, n, V), which become the gradient."""
     passes, _, vocabulary = log_probabilities.shape
     y = targets.expand(passes, -1)[..., None]
     loss = -(1 - smoothing) * log_probabilities.gather(2, y).sum() - smoothing * log_probabilities.mean(-1).sum()
     # d loss / d logits = softmax - smoothed target
-    gradient = log_probabilities.exp().sub_(smoothing / vocabulary)
+    gradient = log_probabilities.exp_().sub_(smoothing / vocabulary)
     gradient.scatter_add_(2, y, gradient.new_full(y.shape, smoothing - 1))
-    return loss / passes, gradient.div_(passes)
+    return loss / passes, gradient if passes == 1 else gradient.div_(passes)
 
 
-def _divergence(log_probabilities: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum how far two passes (2, n, V) are apart, (KL(1||2) + KL(2||1)) / 4; gives the gradient, too."""
+def _divergence(log_probabilities: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+    """Sum how far two passes (2, n, V) are apart, `weight` (KL(1||2) + KL(2||1)) / 4; gives the gradient, too."""
     probabilities = log_probabilities.exp()
     ratio = log_probabilities - log_probabilities.flip(0)  # of each to the other
     apart = (probabilities * ratio).sum(-1, keepdim=True)
     gradient = ratio.sub_(apart).mul_(probabilities).add_(probabilities).sub_(probabilities.flip(0))
-    return apart.sum() / 4, gradient.div_(4)
+    return apart.sum() * (weight / 4), gradient.mul_(weight / 4)
 
 
 def smoothed_cross_entropy(

@@ -93,7 +93,7 @@ class Seq2Seq(nn.Module):
     ) -> Tensor:
         """Sum the label-smoothed cross-entropy (nats) of targets (B, T + 1), which start with bos and end with eos.
 
-        With `consistency` all are read twice, with other dropout, and the two readings are held together by that weight.
+        With `consistency` all are read twice, with other dropout, and both readings are held together by that weight.
         """
         wanted, real = target_ids[:, 1:], target_ids[:, 1:] != self.pad_id
         if not consistency:
