@@ -31,8 +31,8 @@ def give_way() -> None:
 def keep_to_a_core(number: int, threads: int) -> None:
     """Keep this thread on a core of its own, where as many `threads` as there are cores work all the time.
 
-    Left to itself, Linux moves them about, away from what a core has in its caches, and lets two of them take turns on
-    one core while shorter work comes and goes on another. Where there are more cores than threads it finds a free one.
+    Left to itself, Linux moves them about to make room for shorter work, away from what a core has in its caches. Where
+    there are more cores than threads it finds a free one.
     """
     if sys.platform != "linux":
         return
