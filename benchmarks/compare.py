@@ -16,6 +16,7 @@ import sentencepiece
 
 from benchmarks.library_row import LIBRARIES, measure_offline
 from benchmarks.machine import describe_machine
+from benchmarks.peers.echo import bare
 from benchmarks.peers.library_command import vocabulary_file
 from benchmarks.peers.peer import Peer
 from benchmarks.row import Row, measure, median
@@ -75,7 +76,8 @@ def _systems(arguments: argparse.Namespace, texts: Sequence[str]) -> dict[str, M
 
         return run
 
-    for peer in served(arguments, lengths):
+    nothing = bare()
+    for peer in (*served(arguments, lengths), *([nothing] if chosen(arguments, nothing.name) else [])):
         found[peer.name] = serve(peer)
     vocabulary = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary_file(bundle)))
     sources = [vocabulary.encode(text, out_type=str) for text in texts]

@@ -10,7 +10,6 @@ from benchmarks.machine import commit
 from benchmarks.ours import REPOSITORY, Ours, OurWorkers
 from benchmarks.peers.ctranslate2 import CTranslate2
 from benchmarks.peers.dynamic import dynamic
-from benchmarks.peers.echo import bare
 from benchmarks.peers.naive import naive
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.triton import Triton
@@ -58,7 +57,6 @@ def served(arguments: argparse.Namespace, lengths: Mapping[str, int]) -> list[Pe
         dynamic(bundle, threads),
         naive(bundle, threads),
         *(CTranslate2(lengths, precision) for precision in ("fp32", "int8")),
-        bare(),
     ]
     for checkout in arguments.checkouts:
         name = f"{OURS} at {commit(checkout)}"
