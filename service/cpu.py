@@ -1,13 +1,11 @@
-"""The cores: how many this process may really use, and which of its threads run where, and first."""
+"""How many cores this process may really use; a container's share is not what the machine reports."""
 
-import logging
 import math
 import os
 import sys
 import threading
 from pathlib import Path
 
-log = logging.getLogger("service.cpu")
 CGROUP = Path("/sys/fs/cgroup")
 NICENESS = 10
 
@@ -26,23 +24,6 @@ def give_way() -> None:
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
-def keep_to_a_core(number: int, threads: int) -> None:
-    """Keep this thread on a core of its own, where as many `threads` as there are cores work all the time.
-
-    Left to itself, Linux moves them about to make room for shorter work, away from what a core has in its caches. Where
-    there are more cores than threads it finds a free one.
-    """
-    if sys.platform != "linux":
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) != threads:
-        return
-    try:
-        os.sched_setaffinity(0, {cores[number]})
-    except OSError as error:
-        log.info("threads of the engine move between cores, as they cannot be kept on one: %s", error)
 
 
 def _quota_v2(file: Path) -> float | None:

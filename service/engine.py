@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import reduce
 from operator import add
 
-from service.cpu import give_way, keep_to_a_core
+from service.cpu import give_way
 from service.deadline import is_over
 from service.errors import FAILED, Draining, InternalError
 from service.request import Lane, Request
@@ -116,7 +116,6 @@ class Engine:
 
     def _run(self, shard: Shard) -> None:
         give_way()  # the edge needs little time, but at once: who must be refused should hear of it
-        keep_to_a_core(shard.number, len(self._shards))
         try:
             shard.begin()
         except BaseException as error:  # a lost device, too: who started this thread hears of it

@@ -1,12 +1,9 @@
 """The threads of an engine share the work: what there is to step, and what there is to encode."""
 
-import os
-import sys
 import threading
 from collections.abc import Sequence
 
 import numpy
-import pytest
 from numpy.typing import NDArray
 
 from service.engine import Engine
@@ -62,30 +59,6 @@ def test_threads_share_the_work() -> None:
     assert {lane.shard for lane in runner.lanes} == {0, 1}
     assert engine.stats.target_tokens == sum(len(said(request)) for request in requests)
     assert engine.stats.encode_rows.sum == len(requests)
-
-
-class Placed(FakeRunner):
-    """Note on which cores each thread may run that gets ready to step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.places: list[set[int]] = []
-
-    def begin(self) -> None:
-        """Get ready."""
-        self.places.append(os.sched_getaffinity(0))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps single threads on a core")
-def test_each_core_has_its_thread() -> None:
-    """Where there is a thread for every core, each stays on its own; where there are more, all may run everywhere."""
-    cores = os.sched_getaffinity(0)
-    for shards, expected in ((len(cores), [{core} for core in cores]), (len(cores) + 1, [cores] * (len(cores) + 1))):
-        runner = Placed()
-        engine = Engine(make_scheduler(slots=shards, shards=shards), runner, search_of, lambda news: None)
-        engine.start()
-        engine.close()
-        assert sorted(map(sorted, runner.places)) == sorted(map(sorted, expected))
 
 
 class Held(FakeRunner):
