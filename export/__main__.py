@@ -1,6 +1,6 @@
 """Export a training run, or a bundle again: python -m export RUN MODEL_REPOSITORY/NAME.
 
-python -m export import takes checkpoints of other programs.
+python -m export import takes checkpoints of other programs; python -m export restore makes a run of a bundle.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+from export import restored
 from export.errors import ExportError
 from export.exporter import Options, export
 from export.foreign import command as importing
@@ -19,14 +20,17 @@ from models.tokenizer import VocabularyError
 from service.errors import StartupError
 from service.parts import FP32, Limits
 
+COMMANDS = {"import": importing.run, "restore": restored.run}
+
 
 def main() -> int:
-    """Export, and print the path of the new version as the last line; returns the exit status."""
+    """Export, and print the path of what is new as the last line; returns the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("export").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is unfinished is deleted
     try:
-        print(importing.run(sys.argv[2:]) if sys.argv[1:2] == ["import"] else export(_options()))
+        command = COMMANDS.get(sys.argv[1]) if sys.argv[1:] else None
+        print(command(sys.argv[2:]) if command else export(_options()))
     except (ExportError, RunError, DataError, VocabularyError, StartupError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -35,7 +39,8 @@ def main() -> int:
 
 def _options() -> Options:
     parser = argparse.ArgumentParser(
-        prog="python -m export", description="Export a training run as a bundle; `import` takes others'."
+        prog="python -m export",
+        description="Export a training run as a bundle; `import` takes others', `restore` makes a run of a bundle.",
     )
     parser.add_argument("run", type=Path, help="folder of a training run, or of a bundle")
     parser.add_argument("target", type=Path, metavar="MODEL_REPOSITORY/NAME", help="the version is a folder in it")

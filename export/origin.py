@@ -33,7 +33,7 @@ def read_origin(folder: Path) -> Origin:
         RunError: the folder is neither, or the run has no finished model yet.
         BundleError, RestoreError: the bundle is not whole, or no export of ours.
     """
-    return _of_bundle(folder) if (folder / MANIFEST).exists() else _of_run(folder)
+    return read_bundle_origin(folder) if (folder / MANIFEST).exists() else _of_run(folder)
 
 
 def _of_run(run: Path) -> Origin:
@@ -48,7 +48,12 @@ def _of_run(run: Path) -> Origin:
     return Origin(tokenizer, model, recipe.data, scores, "give the recipe (data.golden) others, or train on")
 
 
-def _of_bundle(folder: Path) -> Origin:
+def read_bundle_origin(folder: Path) -> Origin:
+    """Read a bundle.
+
+    Raises:
+        BundleError, RestoreError: it is not whole, or no export of ours.
+    """
     tokenizer, model = restore(folder)
     manifest = read_bundle(folder).manifest
     data = DataConfig.model_validate(

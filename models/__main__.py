@@ -18,8 +18,9 @@ from models.evaluation import evaluate
 from models.figures import command as figures
 from models.processes import Processes
 from models.speed import measure
+from models.start import resume_run, start_run
 from models.tokenizer import VocabularyError
-from models.training import Trainer, start_run, write_best
+from models.training import Trainer, write_best
 
 
 def main() -> int:
@@ -41,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("recipe", type=Path, help="TOML recipe, see models/recipes/")
     train.add_argument("--data", type=Path, required=True, help="root folder that the recipe's paths start from")
     train.add_argument("--run", type=Path, required=True, help="folder for checkpoints, logs and the result")
-    train.add_argument("--resume", action="store_true", help="go on from the newest checkpoint of RUN")
+    begin = train.add_mutually_exclusive_group()
+    begin.add_argument("--origin", type=Path, help="a run whose best model's weights and vocabulary RUN begins with")
+    begin.add_argument("--resume", action="store_true", help="go on from the newest checkpoint of RUN")
     train.set_defaults(command=_train)
     scores = commands.add_parser("evaluate", help="print BLEU and chrF of a run's best model on parallel text")
     scores.add_argument("run", type=Path)
@@ -89,7 +92,10 @@ def _train(arguments: argparse.Namespace) -> None:
     device = _device(arguments)
     processes = Processes(device)
     if processes.leads:
-        tokenizer = start_run(recipe, arguments.data, arguments.run, arguments.resume)
+        if arguments.resume:
+            tokenizer = resume_run(recipe, arguments.run)
+        else:
+            tokenizer = start_run(recipe, arguments.data, arguments.run, arguments.origin)
     else:
         logging.getLogger("models").setLevel(logging.WARNING)
     processes.wait()

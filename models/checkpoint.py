@@ -1,6 +1,7 @@
 """Runs on disk: safetensors and JSON, never pickle; a checkpoint is there whole or not at all.
 
 RUN/recipe.json, RUN/vocabulary.model     what the run was started with
+RUN/origin/                               the model that it began with, where that was not a fresh one
 RUN/checkpoints/0000500/                  model.safetensors, progress.json, optimizer.safetensors (the newest only)
 RUN/best/                                 the model to evaluate and export
 """
@@ -19,6 +20,8 @@ from torch import Tensor, nn
 from models.config import Recipe
 from models.seq2seq import Seq2Seq
 from models.tokenizer import PAD_ID, Tokenizer, VocabularyError
+
+ORIGIN = "origin"  # a folder of a run
 
 
 class RunError(Exception):
@@ -156,6 +159,13 @@ def read_run(run: Path) -> tuple[Recipe, Tokenizer]:
         return recipe, Tokenizer(run / "vocabulary.model")
     except (OSError, ValueError, VocabularyError) as error:
         raise RunError(f"{run} is not a training run: {error}") from error
+
+
+def write_recipe(run: Path, recipe: Recipe) -> None:
+    """Make a folder a run, all at once."""
+    unfinished = run / "recipe.part"
+    unfinished.write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
+    unfinished.replace(run / "recipe.json")
 
 
 def build_model(recipe: Recipe, tokenizer: Tokenizer) -> Seq2Seq:

@@ -8,7 +8,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from models.config import Recipe
-from models.training import Trainer, start_run
+from models.start import start_run
+from models.training import Trainer
 
 WARMUP = 5  # updates
 SHOWN = 12  # operators
@@ -18,7 +19,7 @@ def measure(recipe: Recipe, data: Path, device: torch.device, updates: int, prof
     """Train a fresh model for some updates; print target pieces per second, and the operators that take the time."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        tokenizer = start_run(recipe, data, run, resume=False)
+        tokenizer = start_run(recipe, data, run)
         trainer = Trainer(recipe, tokenizer, data, run, device)
         stream = trainer.batches()
         for _ in range(WARMUP):

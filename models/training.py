@@ -19,38 +19,9 @@ from models.data import Batch, Corpus, collate, read_pairs
 from models.evaluation import Scores, evaluate, score
 from models.processes import Processes
 from models.seq2seq import Seq2Seq
-from models.tokenizer import Tokenizer, train_tokenizer
+from models.tokenizer import Tokenizer
 
 log = logging.getLogger("models.training")
-
-
-def start_run(recipe: Recipe, data: Path, run: Path, resume: bool) -> Tokenizer:
-    """Create the run's folder with recipe and vocabulary, or check that a run there is the one to resume.
-
-    Raises:
-        RunError: the folder holds a run and `resume` is false, holds none to resume, or holds another recipe's.
-    """
-    exists = (run / "recipe.json").exists()
-    if exists and not resume:
-        raise RunError(f"{run} already holds a run: go on with --resume, or choose another folder")
-    if resume:
-        if not exists:
-            raise RunError(f"{run} holds no run to resume")
-        stored, tokenizer = checkpoint.read_run(run)
-        if stored != recipe:
-            raise RunError(f"the recipe differs from the one that {run} was started with ({run / 'recipe.json'})")
-        return tokenizer
-    run.mkdir(parents=True, exist_ok=True)
-    pairs = read_pairs(data, recipe.data.train, recipe.data)
-    read_pairs(data, recipe.data.valid, recipe.data)  # bad text is refused before there is a run
-    log.info("learning a vocabulary of %d pieces from %d pairs", recipe.data.vocabulary_size, len(pairs))
-    sentences = (side for pair in pairs for side in pair)
-    tokenizer = train_tokenizer(sentences, recipe.data.vocabulary_size, run / "vocabulary.model")
-    # Last and at once: with this file the folder is a run.
-    unfinished = run / "recipe.part"
-    unfinished.write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
-    unfinished.replace(run / "recipe.json")
-    return tokenizer
 
 
 class Trainer:
@@ -77,7 +48,10 @@ class Trainer:
         self.valid_text = read_pairs(data, recipe.data.valid, recipe.data)
         self.valid = self.valid_text[: self.config.valid_sentences]
         torch.manual_seed(self.config.seed)
-        self.model = checkpoint.build_model(recipe, tokenizer).to(device)
+        self.model = checkpoint.build_model(recipe, tokenizer)
+        if (origin := run / checkpoint.ORIGIN).exists():
+            checkpoint.read_checkpoint(origin, self.model)
+        self.model.to(device)
         if not self.processes.leads:  # the same weights, but other dropout
             torch.manual_seed(self.config.seed + self.processes.rank)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)

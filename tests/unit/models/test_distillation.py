@@ -12,7 +12,7 @@ from models.config import Recipe, TextFile
 from models.data import read_pairs
 from models.ensemble import Ensemble
 from models.greedy import default_max_length
-from models.training import start_run
+from models.start import start_run
 from tests.unit.models.factories import data_config, lexicon_pairs, recipe, run_main, write_tsv
 
 pytestmark = pytest.mark.torch
@@ -23,7 +23,7 @@ PAIRS = lexicon_pairs(40)
 def _teacher(folder: Path, name: str, seed: int, content: Recipe) -> Path:
     """Make a run whose model has random weights."""
     run = folder / name
-    tokenizer = start_run(content, folder / "data", run, resume=False)
+    tokenizer = start_run(content, folder / "data", run)
     torch.manual_seed(seed)
     model = checkpoint.build_model(content, tokenizer)
     with torch.no_grad():

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from models import __main__ as command
 from models import checkpoint
 from models.config import Recipe
-from models.training import start_run
+from models.start import start_run
 from tests.unit.models.factories import (
     lexicon_pairs,
     recipe,
@@ -101,6 +101,30 @@ def test_a_killed_run_resumes_to_the_same_losses_and_bits(
         assert all(torch.equal(ours[key], expected[key]) for key in expected), name
 
 
+def test_a_run_begins_with_another_ones_model(
+    bench: _Bench, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`train --origin RUN` says what it begins with, and learns on from there."""
+    content = RECIPE.model_copy(update={"training": RECIPE.training.model_copy(update={"max_updates": 10})})
+    short = write_recipe(tmp_path / "short.toml", content)
+    flags = ("--data", bench.data, "--run", tmp_path / "run", "--origin", finished)
+    with caplog.at_level("INFO"):
+        assert run_main(monkeypatch, "train", short, *flags) == 0
+    bleu = checkpoint.load_best(finished, torch.device("cpu"))[3].bleu
+    assert f"starting with the weights and the vocabulary of {finished}, valid BLEU {bleu:.2f}" in caplog.text
+    losses = [checkpoint.load_best(run, torch.device("cpu"))[3].losses for run in (tmp_path / "run", finished)]
+    assert losses[0][0] < losses[1][0]
+
+
+def test_a_run_is_begun_or_resumed(
+    bench: _Bench, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--origin` with `--resume` is refused."""
+    with pytest.raises(SystemExit):
+        run_main(monkeypatch, *bench.train(tmp_path / "run", "--resume", "--origin", str(finished)))
+    assert "argument --origin: not allowed with argument --resume" in capsys.readouterr().err
+
+
 def test_evaluate_prints_scores_with_signatures(bench: _Bench, finished: Path) -> None:
     """`evaluate RUN FILE.tsv` prints BLEU and chrF, each with sacrebleu's signature, and nothing else."""
     done = run_models("evaluate", finished, bench.data / "valid.tsv")
@@ -152,7 +176,7 @@ def test_mistakes_are_told_in_one_line(
 ) -> None:
     """Each wrong argument gives exit status 1 and an error that names what is wrong."""
     run = tmp_path / "run"
-    start_run(Recipe.read(bench.recipe), bench.data, run, resume=False)
+    start_run(Recipe.read(bench.recipe), bench.data, run)
     (tmp_path / "file").write_text("")
     (tmp_path / "empty.tsv").write_text("")
     write_tsv(tmp_path / "good.tsv", PAIRS[:2])

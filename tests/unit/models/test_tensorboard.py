@@ -8,7 +8,8 @@ import torch
 from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 from torch import Tensor
 
-from models.training import Trainer, start_run
+from models.start import resume_run, start_run
+from models.training import Trainer
 from tests.unit.models.factories import lexicon_pairs, recipe, write_tsv
 
 pytestmark = pytest.mark.torch
@@ -19,7 +20,8 @@ def _trainer(folder: Path, resume: bool = False) -> Trainer:
     write_tsv(folder / "train.tsv", lexicon_pairs(60))
     write_tsv(folder / "valid.tsv", lexicon_pairs(20))
     run = folder / "run"
-    return Trainer(recipe(), start_run(recipe(), folder, run, resume), folder, run, torch.device("cpu"))
+    tokenizer = resume_run(recipe(), run) if resume else start_run(recipe(), folder, run)
+    return Trainer(recipe(), tokenizer, folder, run, torch.device("cpu"))
 
 
 def _events(folder: Path) -> event_accumulator.EventAccumulator:

@@ -15,8 +15,8 @@ from models.checkpoint import RunError
 from models.config import Recipe
 from models.data import DataError
 from models.evaluation import Scores, evaluate
-from models.tokenizer import VocabularyError
-from models.training import Trainer, start_run, write_best
+from models.start import resume_run, start_run
+from models.training import Trainer, write_best
 from tests.unit.models.factories import lexicon_pairs, recipe, write_tsv
 
 pytestmark = pytest.mark.torch
@@ -35,11 +35,11 @@ def data(tmp_path: Path) -> Path:
 
 
 def _start(content: Recipe, data: Path, run: Path) -> Trainer:
-    return Trainer(content, start_run(content, data, run, resume=False), data, run, CPU)
+    return Trainer(content, start_run(content, data, run), data, run, CPU)
 
 
 def _resumed(content: Recipe, data: Path, run: Path) -> Trainer:
-    trainer = Trainer(content, start_run(content, data, run, resume=True), data, run, CPU)
+    trainer = Trainer(content, resume_run(content, run), data, run, CPU)
     trainer.resume()
     return trainer
 
@@ -204,27 +204,6 @@ def test_resuming_a_finished_run_changes_nothing(data: Path, tmp_path: Path) -> 
     assert all(_same(mine, theirs) for mine, theirs in zip(after[1:], before[1:], strict=True))
 
 
-def test_a_run_in_use_is_refused_without_resume(data: Path, tmp_path: Path) -> None:
-    """A folder that holds a run is not overwritten: the error names the folder and --resume."""
-    start_run(recipe(), data, tmp_path / "run", resume=False)
-    with pytest.raises(RunError, match=rf"{tmp_path / 'run'} already holds a run.*--resume"):
-        start_run(recipe(), data, tmp_path / "run", resume=False)
-
-
-def test_resuming_with_another_recipe_is_refused(data: Path, tmp_path: Path) -> None:
-    """A run goes on with the recipe that it was started with, or not at all."""
-    start_run(recipe(), data, tmp_path / "run", resume=False)
-    with pytest.raises(RunError, match="the recipe differs"):
-        start_run(recipe(training={"learning_rate": 0.5}), data, tmp_path / "run", resume=True)
-
-
-def test_there_must_be_a_run_to_resume(data: Path, tmp_path: Path) -> None:
-    """Resuming a folder without a run names it, and makes nothing."""
-    with pytest.raises(RunError, match=f"{tmp_path / 'run'} holds no run to resume"):
-        start_run(recipe(), data, tmp_path / "run", resume=True)
-    assert not (tmp_path / "run").exists()
-
-
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "progress.json"])
 def test_resuming_from_a_damaged_checkpoint_is_refused(data: Path, tmp_path: Path, name: str) -> None:
     """A newest checkpoint with a cut-off file is an error that names it, not a run from somewhere else."""
@@ -236,15 +215,6 @@ def test_resuming_from_a_damaged_checkpoint_is_refused(data: Path, tmp_path: Pat
         _resumed(recipe(), data, run)
 
 
-def test_a_start_that_failed_can_be_repeated(data: Path, tmp_path: Path) -> None:
-    """A vocabulary that cannot be made leaves no run behind, so the mended recipe starts in the same folder."""
-    with pytest.raises(VocabularyError):
-        start_run(recipe(data={"vocabulary_size": 5000}), data, tmp_path / "run", resume=False)
-    with pytest.raises(DataError):
-        start_run(recipe(data={"train": ["none.tsv"]}), data, tmp_path / "run", resume=False)
-    start_run(recipe(), data, tmp_path / "run", resume=False)
-
-
 def test_bad_validation_text_leaves_no_run(data: Path, tmp_path: Path) -> None:
     """Validation text is checked before the folder becomes a run, so a mended file needs no --resume."""
     (data / "valid.tsv").write_text("no tab\n")
@@ -252,21 +222,6 @@ def test_bad_validation_text_leaves_no_run(data: Path, tmp_path: Path) -> None:
         _start(recipe(), data, tmp_path / "run")
     write_tsv(data / "valid.tsv", PAIRS[:2])
     _start(recipe(), data, tmp_path / "run")
-
-
-def test_a_kill_at_the_start_leaves_no_half_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed while the recipe is written, the folder is no run yet, and the same command starts it."""
-
-    def killed(self: Path, text: str, **_: Any) -> int:
-        self.write_bytes(text.encode()[: len(text) // 2])
-        raise _Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", killed)
-        with pytest.raises(_Killed):
-            start_run(recipe(), data, tmp_path / "run", resume=False)
-    start_run(recipe(), data, tmp_path / "run", resume=False)
-    assert checkpoint.read_run(tmp_path / "run")[0] == recipe()
 
 
 def test_validation_text_without_a_pair_is_refused_at_the_start(data: Path, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""How a run begins: with fresh weights and a vocabulary of its own, or with those of a model that is there."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import torch
+
+from models import checkpoint
+from models.checkpoint import Progress, RunError
+from models.config import Recipe
+from models.data import read_pairs
+from models.seq2seq import Seq2Seq
+from models.tokenizer import Tokenizer, train_tokenizer
+
+log = logging.getLogger("models.training")
+
+
+def start_run(recipe: Recipe, data: Path, run: Path, origin: Path | None = None) -> Tokenizer:
+    """Create a run's folder with recipe and vocabulary, and where there is an `origin`, with its weights.
+
+    The origin is a run whose best model has the recipe's architecture; what is dropped out may differ.
+
+    Raises:
+        RunError: the folder holds a run, or the origin has no finished model, or another one than the recipe says.
+        DataError: a text of the recipe is missing or malformed.
+        VocabularyError: the text cannot fill the vocabulary.
+    """
+    if (run / "recipe.json").exists():
+        raise RunError(f"{run} already holds a run: go on with --resume, or choose another folder")
+    pairs = read_pairs(data, recipe.data.train, recipe.data)
+    read_pairs(data, recipe.data.valid, recipe.data)  # bad text is refused before there is a run
+    if origin:
+        tokenizer, model, progress = _read_origin(origin, recipe)
+        run.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(tokenizer.path, run / "vocabulary.model")
+        checkpoint.write_checkpoint(run / checkpoint.ORIGIN, model, progress, None)
+        log.info("starting with the weights and the vocabulary of %s, valid BLEU %.2f", origin, progress.bleu)
+    else:
+        run.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(run / checkpoint.ORIGIN, ignore_errors=True)  # of a start with an origin that was broken off
+        log.info("learning a vocabulary of %d pieces from %d pairs", recipe.data.vocabulary_size, len(pairs))
+        sentences = (side for pair in pairs for side in pair)
+        tokenizer = train_tokenizer(sentences, recipe.data.vocabulary_size, run / "vocabulary.model")
+    checkpoint.write_recipe(run, recipe)  # last and at once: with this file the folder is a run
+    return tokenizer
+
+
+def resume_run(recipe: Recipe, run: Path) -> Tokenizer:
+    """Check that a folder holds the run to resume; returns its vocabulary.
+
+    Raises:
+        RunError: it holds none, or another recipe's.
+    """
+    if not (run / "recipe.json").exists():
+        raise RunError(f"{run} holds no run to resume")
+    stored, tokenizer = checkpoint.read_run(run)
+    if stored != recipe:
+        raise RunError(f"the recipe differs from the one that {run} was started with ({run / 'recipe.json'})")
+    return tokenizer
+
+
+def _read_origin(origin: Path, recipe: Recipe) -> tuple[Tokenizer, Seq2Seq, Progress]:
+    """Read a run's best model, which is to be the recipe's but for what learning it draws at random."""
+    theirs, tokenizer, model, progress = checkpoint.load_best(origin, torch.device("cpu"))
+    if recipe.data.vocabulary_size != len(tokenizer):
+        raise RunError(
+            f"data.vocabulary_size is {recipe.data.vocabulary_size}, but {origin} has a vocabulary of "
+            f"{len(tokenizer)} pieces, which this run takes over: write vocabulary_size = {len(tokenizer)}"
+        )
+    there, here = (
+        {name: value for name, value in config if not name.endswith("_dropout")}
+        for config in (theirs.model, recipe.model)
+    )
+    other = [f"{name} is {there[name]!r}, not {here[name]!r}" for name in here if there[name] != here[name]]
+    if other:
+        raise RunError(f"the model of {origin} is not the recipe's ([model]): {'; '.join(other)}")
+    return tokenizer, model, progress
