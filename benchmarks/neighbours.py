@@ -42,7 +42,7 @@ def main() -> None:
         payloads = [states["seq2serve"].payload(text) for text in texts]
 
         def measure(address: str, in_flight: int, run: int) -> Summary:
-            extent = Extent(requests=len(payloads))
+            extent = Extent(seconds=arguments.seconds)
             return summarize(generate(address, payloads, ClosedLoop(in_flight), extent, warm_up=50, seed=run).run)
 
         for run in range(arguments.runs):
@@ -55,7 +55,8 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="a source, or a source, a tab and a target, per line")
-    parser.add_argument("--sentences", type=int, default=200, help="for each server and run")
+    parser.add_argument("--sentences", type=int, default=400, help="to send again and again")
+    parser.add_argument("--seconds", type=float, default=5, help="of each server and run, at the same time")
     parser.add_argument("--servers", type=int, default=2)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 2, 32], help="for each server")
     parser.add_argument("--runs", type=int, default=5)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from export.restore import restore
-from models.checkpoint import load_best
+from models.checkpoint import load_best, read_data
 from models.config import DataConfig
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
@@ -37,7 +37,7 @@ def read_origin(folder: Path) -> Origin:
 
 
 def _of_run(run: Path) -> Origin:
-    """Take the scores that training measured, of weights that were not yet rounded."""
+    """Take the scores that training measured, if it did, of weights that were not yet rounded."""
     recipe, tokenizer, model, progress = load_best(run, torch.device("cpu"))
     files = ", ".join(file.path for file in recipe.data.valid)
     dataset = f"{files} (in training)"
@@ -45,7 +45,9 @@ def _of_run(run: Path) -> Origin:
         Score(metric="BLEU", value=round(progress.bleu, 2), dataset=dataset),
         Score(metric="chrF", value=round(progress.chrf, 2), dataset=dataset),
     )
-    return Origin(tokenizer, model, recipe.data, scores, "give the recipe (data.golden) others, or train on")
+    measured = scores if progress.update else ()  # not of a bundle that was restored
+    other = "give the recipe (data.golden) others, or train on"
+    return Origin(tokenizer, model, read_data(run, recipe), measured, other)
 
 
 def read_bundle_origin(folder: Path) -> Origin:
@@ -61,7 +63,7 @@ def read_bundle_origin(folder: Path) -> Origin:
             "source_language": manifest.source_language,
             "target_language": manifest.target_language,
             "train": manifest.training_data,
-            "valid": manifest.training_data,  # a recipe needs some; no export reads them
+            "valid": manifest.training_data,  # a recipe needs some
             "licence": manifest.licence,
             "golden": [golden.source for golden in manifest.golden],
         }

@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import tempfile
 from pathlib import Path
 
 from export.errors import TargetError
@@ -33,6 +34,7 @@ def restore_run(bundle: Path, run: Path) -> None:
 
     Raises:
         TargetError: there is something at `run` already, or nothing can be written there.
+        RunError: the weights cannot be written.
         BundleError, RestoreError: the bundle is not whole, is none, or no export of ours with fp32 weights.
     """
     if run.exists():
@@ -40,26 +42,19 @@ def restore_run(bundle: Path, run: Path) -> None:
     if not (bundle / MANIFEST).exists():
         raise RestoreError(f"{bundle} is no bundle: name the folder of a version, with its {MANIFEST}")
     origin = read_bundle_origin(bundle)
-    unfinished = run.with_name(f".{run.name}.part")
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        shutil.copyfile(origin.tokenizer.path, unfinished / "vocabulary.model")
-        checkpoint.write_checkpoint(unfinished / "best", origin.model, _progress(origin), None)
-        checkpoint.write_recipe(unfinished, _recipe(origin))
-        unfinished.rename(run)
+        run.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{run.name}-", suffix=".part", dir=run.parent) as folder:
+            unfinished = Path(folder) / run.name
+            unfinished.mkdir()
+            shutil.copyfile(origin.tokenizer.path, unfinished / "vocabulary.model")
+            checkpoint.write_checkpoint(unfinished / "best", origin.model, Progress(), None)
+            checkpoint.write_recipe(unfinished, _recipe(origin))
+            unfinished.rename(run)
     except OSError as error:
         raise TargetError(f"cannot write to {run}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _recipe(origin: Origin) -> Recipe:
     data = origin.data.model_copy(update={"vocabulary_size": len(origin.tokenizer)})
     return Recipe(model=origin.model.config, data=data, training=TrainingConfig.model_validate({}))
-
-
-def _progress(origin: Origin) -> Progress:
-    """Take the first score of each metric, which is that of training; none, as of an import, is 0."""
-    scores = {score.metric: score.value for score in reversed(origin.scores)}
-    return Progress(bleu=scores.get("BLEU", 0.0), chrf=scores.get("chrF", 0.0))

@@ -102,7 +102,7 @@ def _train(arguments: argparse.Namespace) -> None:
     if not processes.leads:
         _, tokenizer = checkpoint.read_run(arguments.run)
     trainer = Trainer(recipe, tokenizer, arguments.data, arguments.run, device, processes)
-    if arguments.resume:
+    if arguments.resume or arguments.origin:
         trainer.resume()
     trainer.train()
     processes.close()

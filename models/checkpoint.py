@@ -1,7 +1,8 @@
 """Runs on disk: safetensors and JSON, never pickle; a checkpoint is there whole or not at all.
 
 RUN/recipe.json, RUN/vocabulary.model     what the run was started with
-RUN/origin/                               the model that it began with, where that was not a fresh one
+RUN/origin.json                           the texts behind the model that it began with, where that was not a fresh one
+RUN/checkpoints/0000000/                  that model, until there is another checkpoint
 RUN/checkpoints/0000500/                  model.safetensors, progress.json, optimizer.safetensors (the newest only)
 RUN/best/                                 the model to evaluate and export
 """
@@ -17,11 +18,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from models.config import Recipe
+from models.config import DataConfig, Recipe
 from models.seq2seq import Seq2Seq
 from models.tokenizer import PAD_ID, Tokenizer, VocabularyError
 
-ORIGIN = "origin"  # a folder of a run
+_START = Path("checkpoints/0000000")
 
 
 class RunError(Exception):
@@ -45,13 +46,20 @@ class Progress:
 
 
 def write_checkpoint(folder: Path, model: nn.Module, progress: Progress, extra: Mapping[str, Tensor] | None) -> None:
-    """Write a checkpoint beside its final place and rename it; `extra` holds optimizer and random state."""
+    """Write a checkpoint beside its final place and rename it; `extra` holds optimizer and random state.
+
+    Raises:
+        RunError: it cannot be written.
+    """
     unfinished = folder.with_name(folder.name + ".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    save_file(_parameters(model), unfinished / "model.safetensors")
-    if extra is not None:
-        save_file(dict(extra), unfinished / "optimizer.safetensors")
+    try:
+        save_file(_parameters(model), unfinished / "model.safetensors")
+        if extra is not None:
+            save_file(dict(extra), unfinished / "optimizer.safetensors")
+    except SafetensorError as error:
+        raise RunError(f"cannot write {folder}: {error}") from error
     (unfinished / "progress.json").write_text(json.dumps(asdict(progress), indent=1))
     replaced = folder.with_name(folder.name + ".old")
     shutil.rmtree(replaced, ignore_errors=True)
@@ -136,7 +144,8 @@ def prune(run: Path, keep: int) -> None:
 
 def best_checkpoints(run: Path, count: int) -> list[Path]:
     """List the checkpoints with the highest validation BLEU, best first; of equals, the newer one."""
-    ranked = sorted(checkpoints(run), key=lambda folder: (_read_progress(folder).bleu, folder.name), reverse=True)
+    trained = [folder for folder in checkpoints(run) if int(folder.name)]
+    ranked = sorted(trained, key=lambda folder: (_read_progress(folder).bleu, folder.name), reverse=True)
     return ranked[:count]
 
 
@@ -166,6 +175,37 @@ def write_recipe(run: Path, recipe: Recipe) -> None:
     unfinished = run / "recipe.part"
     unfinished.write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
     unfinished.replace(run / "recipe.json")
+
+
+def write_start(run: Path, model: nn.Module, data: DataConfig) -> None:
+    """Let a run begin with a model that was learned from `data`."""
+    write_checkpoint(run / _START, model, Progress(), None)
+    (run / "origin.json").write_text(data.model_dump_json(indent=1), encoding="utf-8")
+
+
+def delete_start(run: Path) -> None:
+    """Let a run begin with fresh weights."""
+    (run / "origin.json").unlink(missing_ok=True)
+    for folder in (run / _START).parent.glob(f"{_START.name}*"):
+        shutil.rmtree(folder)
+
+
+def read_data(run: Path, recipe: Recipe) -> DataConfig:
+    """Return what a run's model is learned from: its recipe's data, behind the texts and licences of its origins.
+
+    Raises:
+        RunError: origin.json is damaged.
+    """
+    path = run / "origin.json"
+    if not path.exists():
+        return recipe.data
+    try:
+        origin = DataConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} does not say what {run} began with: {error}") from error
+    train = dict.fromkeys((*origin.train, *recipe.data.train))
+    licences = dict.fromkeys(filter(None, (origin.licence, recipe.data.licence)))
+    return recipe.data.model_copy(update={"train": tuple(train), "licence": "; ".join(licences)})
 
 
 def build_model(recipe: Recipe, tokenizer: Tokenizer) -> Seq2Seq:

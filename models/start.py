@@ -7,17 +7,17 @@ from pathlib import Path
 import torch
 
 from models import checkpoint
-from models.checkpoint import Progress, RunError
+from models.checkpoint import RunError
 from models.config import Recipe
 from models.data import read_pairs
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer, train_tokenizer
 
-log = logging.getLogger("models.training")
+log = logging.getLogger("models.start")
 
 
 def start_run(recipe: Recipe, data: Path, run: Path, origin: Path | None = None) -> Tokenizer:
-    """Create a run's folder with recipe and vocabulary, and where there is an `origin`, with its weights.
+    """Create a run's folder with recipe and vocabulary; with an `origin`, also with its weights, to resume from.
 
     The origin is a run whose best model has the recipe's architecture; what is dropped out may differ.
 
@@ -31,14 +31,14 @@ def start_run(recipe: Recipe, data: Path, run: Path, origin: Path | None = None)
     pairs = read_pairs(data, recipe.data.train, recipe.data)
     read_pairs(data, recipe.data.valid, recipe.data)  # bad text is refused before there is a run
     if origin:
-        tokenizer, model, progress = _read_origin(origin, recipe)
+        theirs, tokenizer, model = _read_origin(origin, recipe)
         run.mkdir(parents=True, exist_ok=True)
+        log.info("starting with the weights and the vocabulary of %s", origin)
         shutil.copyfile(tokenizer.path, run / "vocabulary.model")
-        checkpoint.write_checkpoint(run / checkpoint.ORIGIN, model, progress, None)
-        log.info("starting with the weights and the vocabulary of %s, valid BLEU %.2f", origin, progress.bleu)
+        checkpoint.write_start(run, model, checkpoint.read_data(origin, theirs))
     else:
         run.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(run / checkpoint.ORIGIN, ignore_errors=True)  # of a start with an origin that was broken off
+        checkpoint.delete_start(run)  # of a start with an origin that was broken off
         log.info("learning a vocabulary of %d pieces from %d pairs", recipe.data.vocabulary_size, len(pairs))
         sentences = (side for pair in pairs for side in pair)
         tokenizer = train_tokenizer(sentences, recipe.data.vocabulary_size, run / "vocabulary.model")
@@ -50,19 +50,21 @@ def resume_run(recipe: Recipe, run: Path) -> Tokenizer:
     """Check that a folder holds the run to resume; returns its vocabulary.
 
     Raises:
-        RunError: it holds none, or another recipe's.
+        RunError: it holds none, or another recipe's, or one of which only the best model is there.
     """
     if not (run / "recipe.json").exists():
         raise RunError(f"{run} holds no run to resume")
     stored, tokenizer = checkpoint.read_run(run)
     if stored != recipe:
         raise RunError(f"the recipe differs from the one that {run} was started with ({run / 'recipe.json'})")
+    if (run / "best").exists() and not checkpoint.checkpoints(run):
+        raise RunError(f"{run} has its best model alone, and nothing to go on from: begin another run, --origin {run}")
     return tokenizer
 
 
-def _read_origin(origin: Path, recipe: Recipe) -> tuple[Tokenizer, Seq2Seq, Progress]:
+def _read_origin(origin: Path, recipe: Recipe) -> tuple[Recipe, Tokenizer, Seq2Seq]:
     """Read a run's best model, which is to be the recipe's but for what learning it draws at random."""
-    theirs, tokenizer, model, progress = checkpoint.load_best(origin, torch.device("cpu"))
+    theirs, tokenizer, model, _ = checkpoint.load_best(origin, torch.device("cpu"))
     if recipe.data.vocabulary_size != len(tokenizer):
         raise RunError(
             f"data.vocabulary_size is {recipe.data.vocabulary_size}, but {origin} has a vocabulary of "
@@ -75,4 +77,4 @@ def _read_origin(origin: Path, recipe: Recipe) -> tuple[Tokenizer, Seq2Seq, Prog
     other = [f"{name} is {there[name]!r}, not {here[name]!r}" for name in here if there[name] != here[name]]
     if other:
         raise RunError(f"the model of {origin} is not the recipe's ([model]): {'; '.join(other)}")
-    return tokenizer, model, progress
+    return theirs, tokenizer, model

@@ -48,10 +48,7 @@ class Trainer:
         self.valid_text = read_pairs(data, recipe.data.valid, recipe.data)
         self.valid = self.valid_text[: self.config.valid_sentences]
         torch.manual_seed(self.config.seed)
-        self.model = checkpoint.build_model(recipe, tokenizer)
-        if (origin := run / checkpoint.ORIGIN).exists():
-            checkpoint.read_checkpoint(origin, self.model)
-        self.model.to(device)
+        self.model = checkpoint.build_model(recipe, tokenizer).to(device)
         if not self.processes.leads:  # the same weights, but other dropout
             torch.manual_seed(self.config.seed + self.processes.rank)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)
@@ -69,12 +66,17 @@ class Trainer:
         )
 
     def resume(self) -> None:
-        """Go on from the newest checkpoint: weights, optimizer, random state and place in the data."""
+        """Go on from the newest checkpoint: weights, optimizer, random state and place in the data.
+
+        Of a run with an origin, that is its weights at first.
+        """
         folders = checkpoint.checkpoints(self.run)
         if not folders:
             log.info("%s has no checkpoint yet: starting at update 0", self.run)
             return
         self.progress = checkpoint.read_checkpoint(folders[-1], self.model)
+        if not self.progress.update:  # the start that an origin gave: nothing but weights
+            return
         extra = checkpoint.read_extra(folders[-1])
         own = _of(self.processes.rank)
         if f"random.cpu{own}" in extra:  # there may have been fewer processes

@@ -27,7 +27,7 @@ def make_run(folder: Path, model: Mapping[str, Any] | None = None, seed: int = 0
     torch.manual_seed(seed)
     built = build_model(content, tokenizer)
     _fill(built)
-    write_checkpoint(folder / "best", built, Progress(bleu=12.3, chrf=34.5), None)
+    write_checkpoint(folder / "best", built, Progress(update=100, bleu=12.3, chrf=34.5), None)
     return folder
 
 

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from export import __main__ as command
 from export.errors import TargetError
+from export.origin import read_origin
 from export.restore import RestoreError, restore
 from export.restored import restore_run
 from models import checkpoint
-from models.checkpoint import load_best
+from models.checkpoint import RunError, load_best
 from models.seq2seq import Seq2Seq
 from models.start import start_run
 from models.training import Trainer
@@ -36,9 +38,9 @@ def _weights(model: Seq2Seq) -> dict[str, Tensor]:
 
 
 def test_run_has_what_the_bundle_tells(bundle: Path, tmp_path: Path) -> None:
-    """Weights, vocabulary, architecture, languages, licence and golden sentences; and the scores of training."""
+    """Weights, vocabulary, architecture, languages, texts, licence and golden sentences."""
     restore_run(bundle, tmp_path / "run")
-    recipe, tokenizer, model, progress = load_best(tmp_path / "run", CPU)
+    recipe, tokenizer, model, _ = load_best(tmp_path / "run", CPU)
     _, theirs = restore(bundle)
     manifest = read_bundle(bundle).manifest
     assert all(torch.equal(tensor, _weights(theirs)[name]) for name, tensor in _weights(model).items())
@@ -47,8 +49,9 @@ def test_run_has_what_the_bundle_tells(bundle: Path, tmp_path: Path) -> None:
     assert recipe.data.vocabulary_size == len(tokenizer) == manifest.vocabulary.size
     assert (recipe.data.source_language, recipe.data.target_language) == ("en", "de")
     assert list(recipe.data.golden) == [golden.source for golden in manifest.golden]
-    first = {score.metric: score.value for score in reversed(manifest.scores)}
-    assert (progress.bleu, progress.chrf) == (first["BLEU"], first["chrF"])
+    assert [file.path for file in recipe.data.train] == list(manifest.training_data)
+    assert recipe.data.licence == manifest.licence
+    assert not read_origin(tmp_path / "run").scores  # an export of it would claim to have measured them
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
@@ -61,9 +64,14 @@ def test_another_run_begins_with_it(bundle: Path, tmp_path: Path) -> None:
     recipe = theirs.model_copy(update={"data": data_config(), "training": training_config(max_updates=4)})
     tokenizer = start_run(recipe, tmp_path, tmp_path / "run", tmp_path / "origin")
     trainer = Trainer(recipe, tokenizer, tmp_path, tmp_path / "run", CPU)
+    trainer.resume()
     assert all(torch.equal(tensor, _weights(model)[name]) for name, tensor in _weights(trainer.model).items())
     trainer.train()
     assert load_best(tmp_path / "run", CPU)[3].update == 4
+    found = read_origin(tmp_path / "run")
+    texts = [*read_bundle(bundle).manifest.training_data, "train.tsv"]
+    assert [file.path for file in found.data.train] == list(dict.fromkeys(texts))
+    assert found.scores
 
 
 def test_folder_that_exists_is_left_alone(bundle: Path, tmp_path: Path) -> None:
@@ -89,6 +97,18 @@ def test_nothing_half_written_stays(bundle: Path, tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(checkpoint, "write_recipe", full)
     with pytest.raises(TargetError, match=r"cannot write to .*run: No space left on device"):
+        restore_run(bundle, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_disk_is_told(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do weights that did not fit."""
+
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(RunError, match=r"cannot write .*best: I/O error"):
         restore_run(bundle, tmp_path / "run")
     assert not list(tmp_path.iterdir())
 

@@ -110,8 +110,7 @@ def test_a_run_begins_with_another_ones_model(
     flags = ("--data", bench.data, "--run", tmp_path / "run", "--origin", finished)
     with caplog.at_level("INFO"):
         assert run_main(monkeypatch, "train", short, *flags) == 0
-    bleu = checkpoint.load_best(finished, torch.device("cpu"))[3].bleu
-    assert f"starting with the weights and the vocabulary of {finished}, valid BLEU {bleu:.2f}" in caplog.text
+    assert f"starting with the weights and the vocabulary of {finished}" in caplog.text
     losses = [checkpoint.load_best(run, torch.device("cpu"))[3].losses for run in (tmp_path / "run", finished)]
     assert losses[0][0] < losses[1][0]
 

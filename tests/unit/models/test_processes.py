@@ -87,18 +87,23 @@ def _losses(run: Path) -> list[list[float]]:
     return [json.loads((folder / "progress.json").read_text())["losses"] for folder in folders]
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["fresh", "origin"])
 def test_two_processes_learn_what_one_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, begun: bool
 ) -> None:
     """Over gloo, with odd batches and one of a single row: the same losses, scores and weights as one process.
 
-    There is no dropout, which each process draws for itself.
+    So it is with fresh weights and with those of an origin. There is no dropout, which each process draws for itself.
     """
     write_tsv(tmp_path / "train.tsv", lexicon_pairs(41))
     write_tsv(tmp_path / "valid.tsv", lexicon_pairs(9, seed=3))
     content = recipe(training={"batch_tokens": 23, "max_updates": 16, "validate_every": 8})
     path = write_recipe(tmp_path / "recipe.toml", content)
     arguments = ["train", str(path), "--data", str(tmp_path), "--run"]
+    if begun:
+        assert run_main(monkeypatch, *arguments, tmp_path / "origin") == 0
+        arguments[-1:] = ["--origin", str(tmp_path / "origin"), "--run"]
+        caplog.clear()
     with caplog.at_level(logging.INFO):
         assert run_main(monkeypatch, *arguments, tmp_path / "one") == 0
     said = caplog.text.count("valid BLEU")

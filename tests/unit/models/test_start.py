@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from models import checkpoint
@@ -47,7 +48,16 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _trainer(content: Recipe, data: Path, run: Path, origin: Path | None = None) -> Trainer:
-    return Trainer(content, start_run(content, data, run, origin), data, run, CPU)
+    trainer = Trainer(content, start_run(content, data, run, origin), data, run, CPU)
+    if origin:
+        trainer.resume()
+    return trainer
+
+
+def _stored(origin: Path) -> dict[str, list[float]]:
+    return {
+        name: tensor.flatten().tolist() for name, tensor in load_file(origin / "best" / "model.safetensors").items()
+    }
 
 
 def _weights(trainer: Trainer) -> dict[str, list[float]]:
@@ -58,8 +68,7 @@ def test_a_run_begins_with_the_weights_and_vocabulary_of_its_origin(data: Path, 
     """They are those of the origin's best model, whatever text the run has; what is dropped out may differ."""
     write_tsv(data / "train.tsv", lexicon_pairs(40, seed=5))
     trainer = _trainer(TUNED, data, tmp_path / "run", origin)
-    best = load_file(origin / "best" / "model.safetensors")
-    assert _weights(trainer) == {name: tensor.flatten().tolist() for name, tensor in best.items()}
+    assert _weights(trainer) == _stored(origin)
     assert (tmp_path / "run" / "vocabulary.model").read_bytes() == (origin / "vocabulary.model").read_bytes()
     assert trainer.model.config.readout_dropout == 0.3
 
@@ -76,10 +85,66 @@ def test_a_run_with_an_origin_is_ahead(data: Path, tmp_path: Path, origin: Path)
 
 def test_a_broken_run_begins_again_with_its_origin(data: Path, tmp_path: Path, origin: Path) -> None:
     """Broken off before its first checkpoint it starts with the origin's weights again."""
-    first = _weights(_trainer(TUNED, data, tmp_path / "run", origin))
-    again = Trainer(TUNED, resume_run(TUNED, tmp_path / "run"), data, tmp_path / "run", CPU)
-    again.resume()
-    assert _weights(again) == first
+    start_run(TUNED, data, tmp_path / "run", origin)
+    ends = []
+    for name in ("run", "unbroken"):
+        if name == "unbroken":
+            start_run(TUNED, data, tmp_path / name, origin)
+        trainer = Trainer(TUNED, resume_run(TUNED, tmp_path / name), data, tmp_path / name, CPU)
+        trainer.resume()
+        assert _weights(trainer) == _stored(origin)
+        trainer.train()
+        ends.append(_weights(trainer))
+    assert ends[0] == ends[1]
+
+
+def test_the_start_is_none_of_the_best(data: Path, tmp_path: Path, origin: Path) -> None:
+    """What a run ends with is what it has learned: its start is neither averaged nor kept."""
+    trainer = _trainer(TUNED, data, tmp_path / "run", origin)
+    assert [folder.name for folder in checkpoint.checkpoints(tmp_path / "run")] == ["0000000"]
+    assert checkpoint.best_checkpoints(tmp_path / "run", 5) == []
+    trainer.train()
+    assert [folder.name for folder in checkpoint.checkpoints(tmp_path / "run")] == ["0000004", "0000006"]
+
+
+def test_texts_and_licences_of_origins_are_remembered(data: Path, tmp_path: Path, origin: Path) -> None:
+    """Those of each before it, oldest first and once, and its own; the rest is the recipe's."""
+    write_tsv(data / "more.tsv", PAIRS)
+    first = checkpoint.read_run(origin)[0]
+    assert checkpoint.read_data(origin, first) == first.data
+    second = recipe(data={"train": ["train.tsv", "more.tsv"], "licence": "second", "valid": ["train.tsv"]})
+    third = recipe(data={"train": ["more.tsv"], "licence": "third"})
+    _trainer(second, data, tmp_path / "second", origin).train()
+    start_run(third, data, tmp_path / "third", tmp_path / "second")
+    found = checkpoint.read_data(tmp_path / "third", third)
+    assert [file.path for file in found.train] == ["train.tsv", "more.tsv"]
+    assert found.licence == "second; third"
+    assert found.valid == third.data.valid
+    (tmp_path / "third" / "origin.json").write_text("{")
+    with pytest.raises(RunError, match=r"third/origin.json does not say what .*third began with"):
+        checkpoint.read_data(tmp_path / "third", third)
+
+
+def test_a_best_model_alone_is_not_resumed(data: Path, tmp_path: Path, origin: Path) -> None:
+    """Nothing would tell where it was: fresh weights would take its place."""
+    start_run(recipe(), data, tmp_path / "run")
+    (tmp_path / "run" / "best").symlink_to(origin / "best")
+    with pytest.raises(RunError, match=r"run has its best model alone.*begin another run, --origin .*run"):
+        resume_run(recipe(), tmp_path / "run")
+
+
+def test_weights_that_cannot_be_written_are_an_error(
+    data: Path, tmp_path: Path, origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is told in words, and leaves no run."""
+
+    def full(*_: Any) -> None:
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(RunError, match=r"cannot write .*run/checkpoints/0000000: I/O error: No space left"):
+        start_run(TUNED, data, tmp_path / "run", origin)
+    assert not (tmp_path / "run" / "recipe.json").exists()
 
 
 def test_an_origin_of_a_start_that_was_broken_off_is_forgotten(
@@ -94,8 +159,11 @@ def test_an_origin_of_a_start_that_was_broken_off_is_forgotten(
         patch.setattr(checkpoint, "write_recipe", killed)
         with pytest.raises(_Killed):
             start_run(TUNED, data, tmp_path / "run", origin)
+    assert checkpoint.checkpoints(tmp_path / "run")
     broken, fresh = (_weights(_trainer(TUNED, data, tmp_path / name)) for name in ("run", "fresh"))
     assert broken == fresh
+    assert not checkpoint.checkpoints(tmp_path / "run")
+    assert not (tmp_path / "run" / "origin.json").exists()
 
 
 @pytest.mark.parametrize(
