@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from service.errors import InvalidRequest, VersionNotFound, quoted
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+ENTRY = re.compile(r"([^:,=@]+):([^:,=@]+)=([1-9]\d*)(?:@(\d*\.?\d+))?")
 STABLE = "stable"  # answers what no weight takes, where there is such an alias
 
 
@@ -86,3 +87,28 @@ class Aliases:
         """Return the version for a request that names none and that no weight takes: `stable`, else the newest."""
         stable = self._aliases.get(STABLE)
         return stable.version if stable else newest
+
+
+def read_aliases(text: str) -> list[tuple[str, Alias]]:
+    """Read NAME:ALIAS=VERSION or NAME:ALIAS=VERSION@WEIGHT, divided by commas; returns the models' names with aliases.
+
+    Raises:
+        ValueError: one of them is not of this form, comes twice, or has a name or a weight that is out of range.
+    """
+    found: list[tuple[str, Alias]] = []
+    models: dict[str, Aliases] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        matched = ENTRY.fullmatch(entry)
+        if not matched:
+            raise ValueError(f"{entry!r} is not NAME:ALIAS=VERSION or NAME:ALIAS=VERSION@WEIGHT")
+        model, name, version, weight = matched.groups()
+        alias = Alias(name, int(version), float(weight or 0))
+        aliases = models.setdefault(model, Aliases())
+        if any(other.name == name for other in aliases):
+            raise ValueError(f"{model}:{name} is named twice")
+        try:
+            aliases.set(alias)
+        except InvalidRequest as error:
+            raise ValueError(f"{entry!r}: {error.message}") from error
+        found.append((model, alias))
+    return found

@@ -19,6 +19,7 @@ from service import VERSION, tls
 from service.access import AccessLog
 from service.admin import AdminServicer
 from service.agent import Agent
+from service.aliases import read_aliases
 from service.bundle import Bundle
 from service.cache import Cache
 from service.call import EdgeInterceptor
@@ -27,7 +28,7 @@ from service.core.wire import Logs
 from service.cpu import available_cpus
 from service.delivery import Delivery, notify
 from service.demand import Demand
-from service.errors import StartupError
+from service.errors import StartupError, VersionNotFound
 from service.health import Health
 from service.kserve import servicer as kserve
 from service.kserve.stubs import inference_pb2_grpc
@@ -120,6 +121,7 @@ class Server:
             try:
                 await self._lifecycle.start()
                 self._check_default()
+                self._set_aliases()
                 if registry:
                     self._register(registry)
                 server = self._build(metrics, delivery)
@@ -191,6 +193,13 @@ class Server:
         default, names = self._settings.default_model, self._registry.names
         if default and default not in names:
             raise StartupError(f"--default-model {default}: not in the model repository ({', '.join(names)})")
+
+    def _set_aliases(self) -> None:
+        for name, alias in read_aliases(self._settings.aliases):
+            try:
+                self._registry.set_alias(name, alias)
+            except VersionNotFound as error:
+                raise StartupError(f"--aliases {self._settings.aliases}: {error.message}") from error
 
     async def _administer(self, metrics: Metrics) -> grpc.aio.Server | None:
         """Serve AdminService on its own address, where one is set."""

@@ -15,6 +15,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from service.aliases import read_aliases
 from service.errors import StartupError
 
 PREFIX = "SEQ2SERVE_"
@@ -35,6 +36,11 @@ def _url(value: str) -> str:
     return value
 
 
+def _aliases(value: str) -> str:
+    read_aliases(value)
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -46,6 +52,9 @@ class Settings(BaseSettings):
     config: Path | None = Field(None, description="TOML file with settings, named like the flags with underscores")
     model_repository: Path = Field(Path("model_repository"), description="folder of NAME/VERSION bundles")
     serve_versions: str = Field("all", description="all, how many of the highest of each model, or NAME/VERSION,...")
+    aliases: Annotated[str, AfterValidator(_aliases)] = Field(
+        "", description="NAME:ALIAS=VERSION[@WEIGHT],...: aliases to begin with; stable answers what no weight takes"
+    )
     poll_seconds: float = Field(0, ge=0, description="how often to look for other versions to serve; 0: never")
     default_model: str = Field("", description="model of requests that name neither a model nor languages")
     grpc_address: Address = Field("127.0.0.1:50051", description="HOST:PORT for gRPC; port 0 takes any free one")

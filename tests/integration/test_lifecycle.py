@@ -166,6 +166,27 @@ def test_what_is_not_there_is_not_found(repository: Path) -> None:
         assert refusal(lambda: unload(stub, 0))[1] == refusal(lambda: load(stub, -1))[1] == "invalid_option"
 
 
+def test_aliases_of_the_settings_outlive_a_restart(repository: Path) -> None:
+    """A server begins with them, so that a version that was only to be tried does not answer everybody."""
+    put(repository, 2)
+    flags = ("--aliases", "en-de:stable=1,en-de:canary=2@0")
+    for _ in range(2):
+        with administered(repository, *flags) as (server, stub), Client(server.address) as client:
+            assert client.models()[0].aliases == {"canary": 2, "stable": 1}
+            assert client.translate("Hello.").model.version == 1
+            assert client.translate("Hello.", model="en-de:canary").model.version == 2
+            moved = stub.SetAlias(admin_pb2.SetAliasRequest(name="en-de", alias=Alias(alias="stable", version=2)))
+            assert [alias.version for alias in moved.aliases] == [2, 2]
+            assert client.translate("Hello.").model.version == 2
+
+
+def test_an_alias_of_what_is_not_served_stops_the_start(repository: Path) -> None:
+    """Nothing is served by another version than was asked for."""
+    server = administered(repository, "--aliases", "en-de:stable=2")
+    with pytest.raises(RuntimeError, match=r"--aliases en-de:stable=2: version 2 of 'en-de' is not loaded"), server:
+        pass
+
+
 def test_aliases_name_versions_and_share_out_requests(repository: Path) -> None:
     """An alias is asked for by name, takes its share of the others, moves, and goes with its version."""
     put(repository, 2)

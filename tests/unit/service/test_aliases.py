@@ -1,8 +1,10 @@
 """Aliases share out the requests that name no version."""
 
+import re
+
 import pytest
 
-from service.aliases import Alias, Aliases
+from service.aliases import Alias, Aliases, read_aliases
 from service.errors import InvalidRequest, VersionNotFound
 
 
@@ -62,3 +64,32 @@ def test_bad_aliases_are_refused_by_field(alias: Alias, field: str) -> None:
         aliases.set(alias)
     assert [violation.field for violation in refused.value.violations] == [field]
     assert [kept.name for kept in aliases] == ["stable"]
+
+
+def test_aliases_are_read_from_a_setting() -> None:
+    """Of several models, with weights and without, in the order given."""
+    assert read_aliases("") == []
+    assert read_aliases("en-de:stable=1, en-de:canary=12@0.25,en-fr:stable=3@.5") == [
+        ("en-de", Alias("stable", 1)),
+        ("en-de", Alias("canary", 12, 0.25)),
+        ("en-fr", Alias("stable", 3, 0.5)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("stable=1", "'stable=1' is not NAME:ALIAS=VERSION"),
+        ("en-de:stable", "'en-de:stable' is not NAME:ALIAS=VERSION"),
+        ("en-de:stable=0", "'en-de:stable=0' is not NAME:ALIAS=VERSION"),
+        ("en-de:stable=1@", "'en-de:stable=1@' is not NAME:ALIAS=VERSION"),
+        ("en-de:stable=1@-1", "'en-de:stable=1@-1' is not NAME:ALIAS=VERSION"),
+        ("en-de:stable=1,en-de:stable=2", "en-de:stable is named twice"),
+        ("en-de:a b=1", "'en-de:a b=1': alias.alias: is 'a b', must be 1 to 64 letters"),
+        ("en-de:a=1@0.7,en-de:b=2@0.4", "'en-de:b=2@0.4': alias.weight: is 0.4, must be from 0 to 0.3"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(text: str, why: str) -> None:
+    """The error names the entry."""
+    with pytest.raises(ValueError, match=re.escape(why)):
+        read_aliases(text)

@@ -37,6 +37,7 @@ def test_file_named_by_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--aliases", "en-de=1"], "--aliases 'en-de=1': Value error, 'en-de=1' is not NAME:ALIAS=VERSION"),
         (["--slots", "-1"], "--slots '-1': Input should be greater than or equal to 0"),
         (["--grpc-address", "localhost"], "--grpc-address 'localhost': .* is not HOST:PORT"),
         (["--http-address", "localhost:99999"], "is not HOST:PORT"),
