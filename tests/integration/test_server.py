@@ -367,8 +367,10 @@ def test_what_outlives_the_grace_is_told_to_go_elsewhere() -> None:
 
 
 def test_second_signal_exits_at_once() -> None:
-    """Who does not want to wait for the drain sends another signal."""
-    with ServerProcess("--drain-delay", "600") as server:
+    """Who does not want to wait for the drain sends another signal; calls that have ended by then are in the log."""
+    with ServerProcess("--drain-delay", "600") as server, Client(server.address) as client:
         server.process.send_signal(signal.SIGTERM)
         assert eventually(lambda: get(f"{server.http}/readyz")[0] == 503)
+        request_id = client.translate("Good night.").request_id  # its line would be written a tenth of a second later
         assert server.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+        assert f'"id": "{request_id}"' in server.log()
