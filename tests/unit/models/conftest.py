@@ -33,3 +33,14 @@ def _one_thread_and_one_seed() -> Iterator[None]:
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Write 60 pairs to learn from, and the first 20 of them to validate with."""
+    from tests.unit.models.factories import lexicon_pairs, write_tsv
+
+    pairs, root = lexicon_pairs(60), tmp_path / "data"
+    write_tsv(root / "train.tsv", pairs)
+    write_tsv(root / "valid.tsv", pairs[:20])
+    return root

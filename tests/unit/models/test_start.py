@@ -28,15 +28,6 @@ class _Killed(BaseException):
     """Stand for a SIGKILL."""
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Write training and validation text."""
-    root = tmp_path / "data"
-    write_tsv(root / "train.tsv", PAIRS)
-    write_tsv(root / "valid.tsv", PAIRS[:20])
-    return root
-
-
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train a run that others begin with."""

@@ -25,15 +25,6 @@ CPU = torch.device("cpu")
 PAIRS = lexicon_pairs(60)
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Write training and validation text."""
-    root = tmp_path / "data"
-    write_tsv(root / "train.tsv", PAIRS)
-    write_tsv(root / "valid.tsv", PAIRS[:20])
-    return root
-
-
 def _start(content: Recipe, data: Path, run: Path) -> Trainer:
     return Trainer(content, start_run(content, data, run), data, run, CPU)
 
