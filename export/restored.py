@@ -9,7 +9,7 @@ from export.errors import TargetError
 from export.origin import Origin, read_bundle_origin
 from export.restore import RestoreError
 from models import checkpoint
-from models.checkpoint import Progress
+from models.checkpoint import Progress, RunError
 from models.config import Recipe, TrainingConfig
 from service.manifest import MANIFEST
 
@@ -34,7 +34,6 @@ def restore_run(bundle: Path, run: Path) -> None:
 
     Raises:
         TargetError: there is something at `run` already, or nothing can be written there.
-        RunError: the weights cannot be written.
         BundleError, RestoreError: the bundle is not whole, is none, or no export of ours with fp32 weights.
     """
     if run.exists():
@@ -51,8 +50,8 @@ def restore_run(bundle: Path, run: Path) -> None:
             checkpoint.write_checkpoint(unfinished / "best", origin.model, Progress(), None)
             checkpoint.write_recipe(unfinished, _recipe(origin))
             unfinished.rename(run)
-    except OSError as error:
-        raise TargetError(f"cannot write to {run}: {error.strerror}") from error
+    except (OSError, RunError) as error:
+        raise TargetError(f"cannot write to {run}: {error}") from error
 
 
 def _recipe(origin: Origin) -> Recipe:

@@ -59,6 +59,7 @@ def write_checkpoint(folder: Path, model: nn.Module, progress: Progress, extra: 
         if extra is not None:
             save_file(dict(extra), unfinished / "optimizer.safetensors")
     except SafetensorError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise RunError(f"cannot write {folder}: {error}") from error
     (unfinished / "progress.json").write_text(json.dumps(asdict(progress), indent=1))
     replaced = folder.with_name(folder.name + ".old")
@@ -203,9 +204,11 @@ def read_data(run: Path, recipe: Recipe) -> DataConfig:
         origin = DataConfig.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{path} does not say what {run} began with: {error}") from error
-    train = dict.fromkeys((*origin.train, *recipe.data.train))
-    licences = dict.fromkeys(filter(None, (origin.licence, recipe.data.licence)))
-    return recipe.data.model_copy(update={"train": tuple(train), "licence": "; ".join(licences)})
+    train = {file.path: file for file in (*origin.train, *recipe.data.train)}
+    licences = dict.fromkeys(
+        part for text in (origin.licence, recipe.data.licence) for part in text.split("; ") if part
+    )
+    return recipe.data.model_copy(update={"train": tuple(train.values()), "licence": "; ".join(licences)})
 
 
 def build_model(recipe: Recipe, tokenizer: Tokenizer) -> Seq2Seq:

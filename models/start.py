@@ -22,12 +22,14 @@ def start_run(recipe: Recipe, data: Path, run: Path, origin: Path | None = None)
     The origin is a run whose best model has the recipe's architecture; what is dropped out may differ.
 
     Raises:
-        RunError: the folder holds a run, or the origin has no finished model, or another one than the recipe says.
+        RunError: the folder holds a run, or what is left of one, or the origin has no finished model, or another one than the recipe says.
         DataError: a text of the recipe is missing or malformed.
         VocabularyError: the text cannot fill the vocabulary.
     """
     if (run / "recipe.json").exists():
         raise RunError(f"{run} already holds a run: go on with --resume, or choose another folder")
+    if any(int(folder.name) for folder in checkpoint.checkpoints(run)):
+        raise RunError(f"{run} has checkpoints, of a run whose recipe.json is gone: choose another folder")
     pairs = read_pairs(data, recipe.data.train, recipe.data)
     read_pairs(data, recipe.data.valid, recipe.data)  # bad text is refused before there is a run
     if origin:

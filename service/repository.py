@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from service.aliases import read_aliases
 from service.bundle import Bundle, read_bundle
 from service.errors import StartupError, VersionNotFound, quoted
 
@@ -18,6 +19,7 @@ class Repository:
 
     path: Path
     policy: str = "all"  # all, how many of the highest of each name, or NAME/VERSION,NAME/VERSION,...
+    aliases: str = ""  # of the settings: what they name is served besides
 
     def found(self) -> dict[str, list[int]]:
         """Return all versions by name, ascending.
@@ -39,12 +41,23 @@ class Repository:
         return sorted(map(int, names))
 
     def wanted(self) -> list[Version]:
-        """List the versions that the policy asks for, by name and number.
+        """List the versions that the policy asks for, or an alias, by name and number.
 
         Raises:
-            StartupError: the policy cannot be read, one that it names is missing, or there is nothing to serve.
+            StartupError: the policy cannot be read, one that is named is missing, or there is nothing to serve.
         """
         found = self.found()
+        named = {(name, alias.version) for name, alias in read_aliases(self.aliases)}
+        for name, version in sorted(named):
+            if version not in found.get(name, ()):
+                there = ", ".join(map(str, found.get(name, ()))) or "none"
+                raise StartupError(
+                    f"--aliases {self.aliases}: {self.path / name} has no version {version}, but {there}"
+                )
+        return sorted(named.union(self._asked_for(found)))
+
+    def _asked_for(self, found: dict[str, list[int]]) -> list[Version]:
+        """List the versions that the policy asks for."""
         if not found:
             how = f"make one with python -m export RUN {self.path}/NAME"
             raise StartupError(f"--model-repository {self.path}: holds no model; {how}")

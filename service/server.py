@@ -28,7 +28,7 @@ from service.core.wire import Logs
 from service.cpu import available_cpus
 from service.delivery import Delivery, notify
 from service.demand import Demand
-from service.errors import StartupError, VersionNotFound
+from service.errors import StartupError
 from service.health import Health
 from service.kserve import servicer as kserve
 from service.kserve.stubs import inference_pb2_grpc
@@ -116,7 +116,7 @@ class Server:
                 setup = Setup(bundle, device, threads, limits, settings.precision, settings.metrics)
                 return Model(setup, RemoteCore(setup, loop, notify, self._logs))
 
-            repository = Repository(settings.model_repository, settings.serve_versions)
+            repository = Repository(settings.model_repository, settings.serve_versions, settings.aliases)
             self._lifecycle = Lifecycle(repository, self._registry, make)
             try:
                 await self._lifecycle.start()
@@ -196,10 +196,7 @@ class Server:
 
     def _set_aliases(self) -> None:
         for name, alias in read_aliases(self._settings.aliases):
-            try:
-                self._registry.set_alias(name, alias)
-            except VersionNotFound as error:
-                raise StartupError(f"--aliases {self._settings.aliases}: {error.message}") from error
+            self._registry.set_alias(name, alias)
 
     async def _administer(self, metrics: Metrics) -> grpc.aio.Server | None:
         """Serve AdminService on its own address, where one is set."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from seq2serve.doctor.finding import Finding, Level
-from service.aliases import read_aliases
 from service.bundle import Bundle
 from service.core.interface import Facts
 from service.core.local import LocalCore
@@ -22,19 +21,16 @@ ARITHMETIC = "export it again with this ONNX Runtime, or serve another precision
 
 def check_models(settings: Settings) -> Iterator[Finding]:
     """Read, load and try every version as the server would, one after the other."""
-    repository = Repository(settings.model_repository, settings.serve_versions)
+    repository = Repository(settings.model_repository, settings.serve_versions, settings.aliases)
     try:
         wanted = repository.wanted()
         names = {name for name, _ in wanted}
         if settings.default_model and settings.default_model not in names:
             raise StartupError(f"--default-model {settings.default_model}: not among {', '.join(sorted(names))}")
-        for name, alias in read_aliases(settings.aliases):
-            if (name, alias.version) not in wanted:
-                served = ", ".join(f"{model}/{number}" for model, number in wanted)
-                why = f"no version {alias.version} of {name!r} among {served}"
-                raise StartupError(f"--aliases {settings.aliases}: {why}")
     except StartupError as error:
-        yield Finding(Level.FAULT, "model repository", str(error), "name the folder of NAME/VERSION bundles")
+        yield Finding(
+            Level.FAULT, "model repository", str(error), "mend the setting, or put the bundle there as NAME/VERSION"
+        )
         return
     try:
         device = choose_device(settings.device)

@@ -63,7 +63,7 @@ def test_a_server_s_faults(tmp_path: Path) -> None:
         (("--slots", "-1"), "--slots '-1'"),
         (("--model-repository", "/nowhere"), "there is no such folder"),
         (("--default-model", "xx"), "not among en-de"),
-        (("--aliases", "en-de:stable=7"), "no version 7 of 'en-de' among en-de/1"),
+        (("--aliases", "en-de:stable=7"), "en-de has no version 7, but 1"),
         (("--device", "cuda"), "--device cpu"),
         (("--tls-key", "x.pem"), "--tls-certificate is missing"),
         (("--precision", "fp32", "--serve-versions", "en-de/7"), "has no version 7"),

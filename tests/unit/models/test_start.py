@@ -34,7 +34,8 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("origin")
     write_tsv(folder / "train.tsv", PAIRS)
     write_tsv(folder / "valid.tsv", PAIRS[:20])
-    Trainer(recipe(), start_run(recipe(), folder, folder / "run"), folder, folder / "run", CPU).train()
+    content = recipe(data={"licence": "first"})
+    Trainer(content, start_run(content, folder, folder / "run"), folder, folder / "run", CPU).train()
     return folder / "run"
 
 
@@ -74,19 +75,26 @@ def test_a_run_with_an_origin_is_ahead(data: Path, tmp_path: Path, origin: Path)
     assert [run.progress.update for run in runs] == [6, 6]
 
 
-def test_a_broken_run_begins_again_with_its_origin(data: Path, tmp_path: Path, origin: Path) -> None:
-    """Broken off before its first checkpoint it starts with the origin's weights again."""
-    start_run(TUNED, data, tmp_path / "run", origin)
-    ends = []
-    for name in ("run", "unbroken"):
-        if name == "unbroken":
-            start_run(TUNED, data, tmp_path / name, origin)
-        trainer = Trainer(TUNED, resume_run(TUNED, tmp_path / name), data, tmp_path / name, CPU)
-        trainer.resume()
-        assert _weights(trainer) == _stored(origin)
-        trainer.train()
-        ends.append(_weights(trainer))
-    assert ends[0] == ends[1]
+def test_a_broken_run_begins_again_with_its_origin(
+    data: Path, tmp_path: Path, origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken off before its first checkpoint it starts with the origin's weights again, and ends like an unbroken one."""
+
+    def killed(*_: Any) -> None:
+        raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "save", killed)
+        with pytest.raises(_Killed):
+            _trainer(TUNED, data, tmp_path / "run", origin).train()
+    torch.manual_seed(4321)
+    broken = Trainer(TUNED, resume_run(TUNED, tmp_path / "run"), data, tmp_path / "run", CPU)
+    broken.resume()
+    assert _weights(broken) == _stored(origin)
+    broken.train()
+    unbroken = _trainer(TUNED, data, tmp_path / "unbroken", origin)
+    unbroken.train()
+    assert _weights(broken) == _weights(unbroken)
 
 
 def test_the_start_is_none_of_the_best(data: Path, tmp_path: Path, origin: Path) -> None:
@@ -100,16 +108,19 @@ def test_the_start_is_none_of_the_best(data: Path, tmp_path: Path, origin: Path)
 
 def test_texts_and_licences_of_origins_are_remembered(data: Path, tmp_path: Path, origin: Path) -> None:
     """Those of each before it, oldest first and once, and its own; the rest is the recipe's."""
-    write_tsv(data / "more.tsv", PAIRS)
+    for name in ("more", "most"):
+        write_tsv(data / f"{name}.tsv", PAIRS)
     first = checkpoint.read_run(origin)[0]
     assert checkpoint.read_data(origin, first) == first.data
-    second = recipe(data={"train": ["train.tsv", "more.tsv"], "licence": "second", "valid": ["train.tsv"]})
-    third = recipe(data={"train": ["more.tsv"], "licence": "third"})
+    assert first.data.licence == "first"
+    second = recipe(data={"train": ["more.tsv"], "licence": "second", "valid": ["train.tsv"]})
+    again = {"path": "more.tsv", "columns": ["target", "source"]}
+    third = recipe(data={"train": ["most.tsv", again], "licence": "third; first"})
     _trainer(second, data, tmp_path / "second", origin).train()
     start_run(third, data, tmp_path / "third", tmp_path / "second")
     found = checkpoint.read_data(tmp_path / "third", third)
-    assert [file.path for file in found.train] == ["train.tsv", "more.tsv"]
-    assert found.licence == "second; third"
+    assert [file.path for file in found.train] == ["train.tsv", "more.tsv", "most.tsv"]
+    assert found.licence == "first; second; third"
     assert found.valid == third.data.valid
     (tmp_path / "third" / "origin.json").write_text("{")
     with pytest.raises(RunError, match=r"third/origin.json does not say what .*third began with"):
@@ -129,13 +140,25 @@ def test_weights_that_cannot_be_written_are_an_error(
 ) -> None:
     """A full disk is told in words, and leaves no run."""
 
-    def full(*_: Any) -> None:
+    def full(_: Any, path: Path) -> None:
+        path.write_bytes(b"half")
         raise SafetensorError("I/O error: No space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(RunError, match=r"cannot write .*run/checkpoints/0000000: I/O error: No space left"):
         start_run(TUNED, data, tmp_path / "run", origin)
     assert not (tmp_path / "run" / "recipe.json").exists()
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+
+
+def test_what_is_left_of_a_run_is_no_place_for_another(data: Path, tmp_path: Path, origin: Path) -> None:
+    """Its checkpoints would be taken for the new run's."""
+    _trainer(TUNED, data, tmp_path / "run").train()
+    (tmp_path / "run" / "recipe.json").unlink()
+    for given in (None, origin):
+        with pytest.raises(RunError, match=r"run has checkpoints, of a run whose recipe.json is gone"):
+            start_run(TUNED, data, tmp_path / "run", given)
+    assert not (tmp_path / "run" / "origin.json").exists()
 
 
 def test_an_origin_of_a_start_that_was_broken_off_is_forgotten(

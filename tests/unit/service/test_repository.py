@@ -36,6 +36,21 @@ def test_wanted(path: Path, policy: str, wanted: list[tuple[str, int]]) -> None:
     assert Repository(path, policy).wanted() == wanted
 
 
+@pytest.mark.parametrize(
+    ("aliases", "more"), [("", []), ("en-de:stable=10", []), ("en-de:stable=1,en-de:canary=2@0.1", [1, 2])]
+)
+def test_what_aliases_name_is_wanted_too(path: Path, aliases: str, more: list[int]) -> None:
+    """Whatever the policy says."""
+    assert Repository(path, "1", aliases).wanted() == [("de-en", 4), *(("en-de", version) for version in [*more, 10])]
+
+
+@pytest.mark.parametrize(("alias", "there"), [("en-de:stable=3", "1, 2, 10"), ("xx:stable=1", "none")])
+def test_aliases_of_what_is_not_there(path: Path, alias: str, there: str) -> None:
+    """The error says which versions there are."""
+    with pytest.raises(StartupError, match=rf"--aliases {alias}: .* has no version {alias[-1]}, but {there}$"):
+        Repository(path, "all", alias).wanted()
+
+
 @pytest.mark.parametrize("policy", ["0", "none", "en-de", "en-de/0", "en-de/1,", "en-de/3", "xx/1", "-1", "en-de/.3"])
 def test_bad_policy(path: Path, policy: str) -> None:
     """What cannot be read or is not there is refused, with the value."""
