@@ -205,10 +205,9 @@ def read_data(run: Path, recipe: Recipe) -> DataConfig:
     except (OSError, ValueError) as error:
         raise RunError(f"{path} does not say what {run} began with: {error}") from error
     train = {file.path: file for file in (*origin.train, *recipe.data.train)}
-    licences = dict.fromkeys(
-        part for text in (origin.licence, recipe.data.licence) for part in text.split("; ") if part
-    )
-    return recipe.data.model_copy(update={"train": tuple(train.values()), "licence": "; ".join(licences)})
+    licences = dict.fromkeys([*origin.licence.split("; "), *recipe.data.licence.split("; ")])
+    licence = "; ".join(filter(None, licences))
+    return recipe.data.model_copy(update={"train": tuple(train.values()), "licence": licence})
 
 
 def build_model(recipe: Recipe, tokenizer: Tokenizer) -> Seq2Seq:

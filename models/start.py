@@ -22,7 +22,8 @@ def start_run(recipe: Recipe, data: Path, run: Path, origin: Path | None = None)
     The origin is a run whose best model has the recipe's architecture; what is dropped out may differ.
 
     Raises:
-        RunError: the folder holds a run, or what is left of one, or the origin has no finished model, or another one than the recipe says.
+        RunError: the folder holds a run, or what is left of one, or the origin has no finished model, or another one
+            than the recipe says.
         DataError: a text of the recipe is missing or malformed.
         VocabularyError: the text cannot fill the vocabulary.
     """

@@ -51,9 +51,8 @@ class Repository:
         for name, version in sorted(named):
             if version not in found.get(name, ()):
                 there = ", ".join(map(str, found.get(name, ()))) or "none"
-                raise StartupError(
-                    f"--aliases {self.aliases}: {self.path / name} has no version {version}, but {there}"
-                )
+                why = f"{self.path / name} has no version {version}, but {there}"
+                raise StartupError(f"--aliases {self.aliases}: {why}")
         return sorted(named.union(self._asked_for(found)))
 
     def _asked_for(self, found: dict[str, list[int]]) -> list[Version]:

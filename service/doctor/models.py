@@ -28,9 +28,8 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         if settings.default_model and settings.default_model not in names:
             raise StartupError(f"--default-model {settings.default_model}: not among {', '.join(sorted(names))}")
     except StartupError as error:
-        yield Finding(
-            Level.FAULT, "model repository", str(error), "mend the setting, or put the bundle there as NAME/VERSION"
-        )
+        remedy = "mend the setting, or put the bundle there as NAME/VERSION"
+        yield Finding(Level.FAULT, "model repository", str(error), remedy)
         return
     try:
         device = choose_device(settings.device)

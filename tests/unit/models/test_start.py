@@ -78,7 +78,7 @@ def test_a_run_with_an_origin_is_ahead(data: Path, tmp_path: Path, origin: Path)
 def test_a_broken_run_begins_again_with_its_origin(
     data: Path, tmp_path: Path, origin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Broken off before its first checkpoint it starts with the origin's weights again, and ends like an unbroken one."""
+    """Broken off before its first checkpoint it starts with the origin's weights, and ends like an unbroken one."""
 
     def killed(*_: Any) -> None:
         raise _Killed
