@@ -58,10 +58,10 @@ def write_checkpoint(folder: Path, model: nn.Module, progress: Progress, extra: 
         save_file(_parameters(model), unfinished / "model.safetensors")
         if extra is not None:
             save_file(dict(extra), unfinished / "optimizer.safetensors")
-    except SafetensorError as error:
+        (unfinished / "progress.json").write_text(json.dumps(asdict(progress), indent=1))
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise RunError(f"cannot write {folder}: {error}") from error
-    (unfinished / "progress.json").write_text(json.dumps(asdict(progress), indent=1))
     replaced = folder.with_name(folder.name + ".old")
     shutil.rmtree(replaced, ignore_errors=True)
     if folder.exists():

@@ -89,26 +89,21 @@ def test_run_is_no_bundle(bundle: Path, tmp_path: Path) -> None:
         restore_run(tmp_path / "run", tmp_path / "again")
 
 
-def test_nothing_half_written_stays(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk leaves no folder behind."""
+@pytest.mark.parametrize(
+    ("writing", "error"),
+    [("save_file", SafetensorError("I/O error: disk full")), ("write_recipe", OSError(28, "disk full"))],
+    ids=["weights", "recipe"],
+)
+def test_nothing_half_written_stays(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writing: str, error: Exception
+) -> None:
+    """A full disk is told in words, and leaves no folder behind."""
 
     def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
-    monkeypatch.setattr(checkpoint, "write_recipe", full)
-    with pytest.raises(TargetError, match=r"cannot write to .*run: .*No space left on device"):
-        restore_run(bundle, tmp_path / "run")
-    assert not list(tmp_path.iterdir())
-
-
-def test_full_disk_is_told(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor do weights that did not fit."""
-
-    def full(*_: object) -> None:
-        raise SafetensorError("I/O error: No space left on device")
-
-    monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(TargetError, match=r"cannot write to .*run: .*I/O error"):
+    monkeypatch.setattr(checkpoint, writing, full)
+    with pytest.raises(TargetError, match=r"cannot write to .*run: .*disk full"):
         restore_run(bundle, tmp_path / "run")
     assert not list(tmp_path.iterdir())
 

@@ -28,6 +28,10 @@ class _Killed(BaseException):
     """Stand for a SIGKILL."""
 
 
+def _die(*_: Any) -> None:
+    raise _Killed
+
+
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train a run that others begin with."""
@@ -79,12 +83,8 @@ def test_a_broken_run_begins_again_with_its_origin(
     data: Path, tmp_path: Path, origin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Broken off before its first checkpoint it starts with the origin's weights, and ends like an unbroken one."""
-
-    def killed(*_: Any) -> None:
-        raise _Killed
-
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "save", killed)
+        patch.setattr(Trainer, "save", _die)
         with pytest.raises(_Killed):
             _trainer(TUNED, data, tmp_path / "run", origin).train()
     torch.manual_seed(4321)
@@ -165,12 +165,8 @@ def test_an_origin_of_a_start_that_was_broken_off_is_forgotten(
     data: Path, tmp_path: Path, origin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who starts without an origin has fresh weights, in whatever folder."""
-
-    def killed(*_: Any) -> None:
-        raise _Killed
-
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "write_recipe", killed)
+        patch.setattr(checkpoint, "write_recipe", _die)
         with pytest.raises(_Killed):
             start_run(TUNED, data, tmp_path / "run", origin)
     assert checkpoint.checkpoints(tmp_path / "run")
