@@ -10,7 +10,7 @@ import grpc
 
 from seq2serve.access import Access
 from seq2serve.bulk import IN_FLIGHT, async_bulk_results, checked
-from seq2serve.channel import open_aio_channel
+from seq2serve.channel import open_aio_channel, time_limit
 from seq2serve.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT
 from seq2serve.model import Model
 from seq2serve.options import ScoreOptions, TranslateOptions
@@ -112,7 +112,8 @@ class AsyncClient:
         The texts are read in the event loop, so a source of them that blocks must be asynchronous.
         Python ends a loop that is left early only soon after; `contextlib.aclosing` ends it at once.
         """
-        open_call = partial(self._translation.TranslateBulk, timeout=timeout, metadata=self._metadata)
+        limit = None if timeout is None else time_limit(timeout)
+        open_call = partial(self._translation.TranslateBulk, timeout=limit, metadata=self._metadata)
         return async_bulk_results(open_call, many(texts), bulk_requests(options), checked(in_flight), self.address)
 
     async def score(
@@ -141,4 +142,4 @@ class AsyncClient:
         return Model.from_message(reply.model)
 
     def _limit(self, timeout: float | None) -> float:
-        return self.timeout if timeout is None else timeout
+        return time_limit(self.timeout if timeout is None else timeout)

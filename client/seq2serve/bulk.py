@@ -35,7 +35,7 @@ class _Ledger:
         self.sent = 0
         self.answered = 0
         self.complete = False
-        self.problem: Exception | None = None
+        self.problem: BaseException | None = None
 
     def check(self) -> None:
         """Raise what the input raised, or that the server did not answer everything."""
@@ -103,7 +103,9 @@ def _requests(items: Iterable[Item], build: _Build, window: _Window) -> Iterator
             if not window.enter():
                 return
             yield request
-    except Exception as problem:
+    except GeneratorExit:  # the call is over
+        raise
+    except BaseException as problem:  # an input may exit: nobody would hear of it in this thread, or end the call
         window.problem = problem
     window.complete = True
 
@@ -130,6 +132,10 @@ async def async_bulk_results(
                     await call.write(request)
                 except (grpc.RpcError, asyncio.InvalidStateError):
                     return  # the receiver raises what ended the call
+        except asyncio.CancelledError as problem:
+            if _is_cancelled():  # the receiver is done with it
+                raise
+            ledger.problem = problem  # the input's own: it awaited what was cancelled
         except Exception as problem:
             ledger.problem = problem
         ledger.complete = True
@@ -147,6 +153,12 @@ async def async_bulk_results(
         call.cancel()
         sender.cancel()
     ledger.check()
+
+
+def _is_cancelled() -> bool:
+    """Tell whether somebody cancels the task. Its own frame must not hold it, or an error keeps the input open."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncGenerator[Item, None]:

@@ -46,6 +46,12 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
 
 
 Options: TypeAlias = Sequence[tuple[str, str | int]]
+LONGEST = 1e9  # seconds, 31 years: a later deadline than it can hold is one that has passed to gRPC
+
+
+def time_limit(seconds: float) -> float:
+    """Return a time limit that gRPC can tell from one that is over, for any that may be infinite."""
+    return min(seconds, LONGEST)
 
 
 def open_channel(address: str, access: Access) -> grpc.Channel:

@@ -10,7 +10,7 @@ import grpc
 
 from seq2serve.access import Access
 from seq2serve.bulk import IN_FLIGHT, bulk_results, checked
-from seq2serve.channel import open_channel
+from seq2serve.channel import open_channel, time_limit
 from seq2serve.model import Model
 from seq2serve.options import ScoreOptions, TranslateOptions
 from seq2serve.outcome import BulkResult, Outcome, outcome_from
@@ -166,7 +166,8 @@ class Client:
         Raises:
             Seq2ServeError: The call failed as a whole, while the results are read.
         """
-        open_call = partial(self._translation.TranslateBulk, timeout=timeout, metadata=self._metadata)
+        limit = None if timeout is None else time_limit(timeout)
+        open_call = partial(self._translation.TranslateBulk, timeout=limit, metadata=self._metadata)
         return bulk_results(open_call, many(texts), bulk_requests(options), checked(in_flight), self.address)
 
     def score(
@@ -213,4 +214,4 @@ class Client:
         return Model.from_message(reply.model)
 
     def _limit(self, timeout: float | None) -> float:
-        return self.timeout if timeout is None else timeout
+        return time_limit(self.timeout if timeout is None else timeout)

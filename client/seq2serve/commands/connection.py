@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 
 from seq2serve.access import Access
+from seq2serve.channel import time_limit
 from seq2serve.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT, Client
 
 
@@ -74,4 +75,4 @@ def seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
-    return value
+    return time_limit(value)

@@ -116,6 +116,17 @@ def test_a_failing_input_is_raised_after_what_came_before(client) -> None:
         next(results)
 
 
+def test_an_input_that_exits_is_raised_too(client) -> None:
+    def exiting():
+        yield "a"
+        raise SystemExit("line 2 is no text")
+
+    results = client.translate_bulk(exiting(), timeout=30)
+    assert next(results).outcome.text == "A"
+    with pytest.raises(SystemExit, match="line 2 is no text"):
+        next(results)
+
+
 def test_an_item_that_is_no_text_is_raised_too(client) -> None:
     results = client.translate_bulk(["a", 5])
     assert next(results).outcome.text == "A"
@@ -237,6 +248,22 @@ def test_async_failing_input(with_async_client) -> None:
         results = client.translate_bulk(failing())
         assert (await anext(results)).outcome.text == "A"
         with pytest.raises(OSError, match="the disk is gone"):
+            await anext(results)
+
+    with_async_client(body)
+
+
+def test_async_input_that_awaits_what_was_cancelled(with_async_client) -> None:
+    async def cancelled():
+        yield "a"
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    async def body(client) -> None:
+        results = client.translate_bulk(cancelled(), timeout=30)
+        assert (await anext(results)).outcome.text == "A"
+        with pytest.raises(asyncio.CancelledError):
             await anext(results)
 
     with_async_client(body)

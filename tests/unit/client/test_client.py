@@ -114,6 +114,19 @@ def test_every_call_has_a_deadline(server) -> None:
     assert default < 3000 < own < 7000
 
 
+@pytest.mark.parametrize("timeout", [1e12, float("inf")])
+def test_a_time_limit_that_nobody_lives_to_see(client, server, with_async_client, timeout) -> None:
+    assert client.translate("a", timeout=timeout).text == "A"
+    assert [result.outcome.text for result in client.translate_bulk(["a"], timeout=timeout)] == ["A"]
+
+    async def body(client) -> None:
+        assert (await client.translate("a", timeout=timeout)).text == "A"
+        assert [result.outcome.text async for result in client.translate_bulk(["a"], timeout=timeout)] == ["A"]
+
+    with_async_client(body)
+    assert min(server.time_remaining) > 9e7  # gRPC tells no more than 27,000 hours
+
+
 def test_deadline(client, server) -> None:
     server.every = server.hang
     with pytest.raises(errors.DeadlineExceeded):
