@@ -4,6 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Compose counts those that were stopped as replicas, too: it would start them again in the place of new ones.
+docker compose rm --force server >/dev/null
+
 mapfile -t old < <(docker compose ps -q server)
 count=${#old[@]}
 if [ "$count" = 0 ]; then

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 HEAD = """\
 # Made by `python -m service compose --gpus {count}`. In place of docker-compose.gpu.yml:
-#   docker compose -f docker-compose.yml -f {file} up -d --wait
+#   COMPOSE_FILE=docker-compose.yml:{file} docker compose up -d --wait
+# COMPOSE_FILE belongs into .env, so that later commands know of it, too.
 # All servers have the name "server" in DNS, by which the balancer and Prometheus find them.
 services:
 """

@@ -76,9 +76,10 @@ def test_reloading_the_balancer_loses_no_call(stack: ComposeStack) -> None:
 
 
 def test_rolling_loses_no_call(stack: ComposeStack) -> None:
-    """`make roll` puts replicas of a new image in the place of all."""
-    stack.scale(2)
+    """`make roll` puts replicas of a new image in the place of all, also of one that was stopped by hand."""
+    stack.scale(3)
     before = stack.ids()
+    stack.docker("stop", before.pop())
     stack.build("--label", "rolled=yes")
     with channel_without_retries(stack.address) as channel, Load(caller_without_retries(channel)) as load:
         stack.run("make", "roll")
