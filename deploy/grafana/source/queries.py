@@ -2,7 +2,7 @@
 
 WINDOW = "[$__rate_interval]"
 MODEL = 'model=~"$model"'
-OURS = 'grpc_service!~"grpc[.].*"'  # calls that do work: no health checks, no reflection
+OURS = 'job="server", grpc_service!~"grpc[.].*"'  # calls that do work: no health checks, no reflection
 
 
 def of_model(matcher: str) -> str:
