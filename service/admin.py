@@ -8,6 +8,7 @@ from service.description import model_alias, version_status
 from service.errors import InvalidRequest
 from service.lifecycle import Lifecycle
 from service.registry import Registry, Shadow
+from service.search_options import exact
 
 Context = Any
 
@@ -39,7 +40,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.SetAliasResponse:
         """Let an alias stand for a version."""
         given = request.alias
-        self._registry.set_alias(request.name, Alias(given.alias, given.version, given.weight))
+        self._registry.set_alias(request.name, Alias(given.alias, given.version, exact(given.weight)))
         return admin_pb2.SetAliasResponse(aliases=map(model_alias, self._registry.aliases(request.name)))
 
     async def DeleteAlias(  # noqa: N802

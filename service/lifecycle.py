@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from service.bundle import Bundle
-from service.errors import ModelRefused, ParityError, StartupError
+from service.errors import ModelRefused, ParityError, StartupError, quoted
 from service.memory import LOADED, available_bytes
 from service.model import Model
 from service.registry import Registry, State, Status
@@ -24,6 +24,7 @@ class Lifecycle:
         self._repository, self._registry, self._make = repository, registry, make
         self._turn = asyncio.Lock()  # memory and cores are for one at a time
         self._tasks: set[asyncio.Task[Status]] = set()
+        self._tried: dict[Version, object] = {}  # the stamp of each version when it was last loaded, or refused
 
     async def start(self) -> None:
         """Load all versions that are wanted, before anything is served.
@@ -73,6 +74,7 @@ class Lifecycle:
     async def _load(self, version: Version) -> Status:
         async with self._turn:
             if self._status(version) is not State.AVAILABLE:
+                self._tried[version] = await asyncio.to_thread(self._repository.stamp, version)
                 try:
                     bundle = await asyncio.to_thread(self._read, version)
                 except StartupError as error:
@@ -100,7 +102,7 @@ class Lifecycle:
         """Look every so many seconds which versions are wanted, and serve these; never returns.
 
         What is wanted no more is unloaded once all that is wanted of its name is served. A version that was refused is
-        tried again when it is put there anew.
+        tried again when it is put there anew, or any of its files is another.
         """
         while True:
             await asyncio.sleep(seconds)
@@ -116,7 +118,8 @@ class Lifecycle:
             if version not in wanted and status.state is State.END:
                 del self._registry.statuses[version]
         for version in wanted:
-            if version not in self._registry.statuses:
+            status = self._registry.statuses.get(version)
+            if status is None or (status.refused and await self._is_another(version)):
                 try:
                     await self.load(version)
                 except ModelRefused as error:
@@ -127,9 +130,20 @@ class Lifecycle:
             if name not in missing:
                 await self.unload((name, number))
 
+    async def _is_another(self, version: Version) -> bool:
+        """Tell whether a version is not what was tried last."""
+        return await asyncio.to_thread(self._repository.stamp, version) != self._tried.get(version)
+
     def newest(self, name: str) -> int:
-        """Return the highest version of a model in the repository; 0: there is none."""
-        return max(self._repository.found().get(name, [0]))
+        """Return the highest version of a model in the repository; 0: there is none.
+
+        Raises:
+            ModelRefused: a folder of the model is no version.
+        """
+        try:
+            return max(self._repository.versions(name), default=0)
+        except StartupError as error:
+            raise ModelRefused(f"which version of {quoted(name)} is the newest cannot be told: {error}") from error
 
     def _read(self, version: Version) -> Bundle:
         bundle = self._repository.read(version)

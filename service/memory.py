@@ -17,5 +17,9 @@ def available_bytes(memory: Path = MEMORY, cgroup: Path = CGROUP) -> int | None:
         found.append(1024 * int(fields["MemAvailable"].split()[0]))
     limit = cgroup / "memory.max"
     if limit.is_file() and limit.read_text().strip() != "max":
-        found.append(int(limit.read_text()) - int((cgroup / "memory.current").read_text()))
+        # What was read from files counts as taken, and is given up for whoever needs memory.
+        kept = cgroup / "memory.stat"
+        cache = dict(line.split() for line in kept.read_text().splitlines()) if kept.is_file() else {}
+        taken = int((cgroup / "memory.current").read_text()) - int(cache.get("inactive_file", 0))
+        found.append(int(limit.read_text()) - taken)
     return min(found, default=None)

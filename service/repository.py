@@ -31,6 +31,23 @@ class Repository:
             raise StartupError(f"--model-repository {self.path}: there is no such folder")
         return {folder.name: self._versions(folder) for folder in _folders(self.path)}
 
+    def versions(self, name: str) -> list[int]:
+        """Return the versions of a model, ascending; none where there is no such folder.
+
+        Raises:
+            StartupError: a folder in it is no version.
+        """
+        return next((self._versions(folder) for folder in _folders(self.path) if folder.name == name), [])
+
+    def stamp(self, version: Version) -> frozenset[tuple[str, int, int]]:
+        """Return what is another as soon as a file of a version is, which may have been taken away."""
+        name, number = version
+        try:
+            files = {file.name: file.stat() for file in (self.path / name / str(number)).iterdir()}
+        except OSError:
+            return frozenset()
+        return frozenset((file, found.st_ino, found.st_mtime_ns) for file, found in files.items())
+
     def _versions(self, folder: Path) -> list[int]:
         names = [version.name for version in _folders(folder)]
         for name in names:

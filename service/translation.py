@@ -107,8 +107,8 @@ class Translation:
 
     @property
     def seed(self) -> int | None:
-        """Return the seed of the first part; none without sampling."""
-        sampling = self.requests[0].options.sampling
+        """Return the seed that was asked for, or drawn; none without sampling."""
+        sampling = self._fields.get("sampling")
         return sampling.seed if sampling else None
 
     async def complete(self, delivery: Delivery | Cache, room: Room | None = None) -> None:

@@ -42,16 +42,24 @@ class Translator:
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "edge"))  # for what is heavy
 
     async def accept(
-        self, message: Message, call: Call, streams: bool = False, forced: Ids | None = None
+        self,
+        message: Message,
+        call: Call,
+        streams: bool = False,
+        forced: Ids | None = None,
+        model: Model | None = None,
     ) -> Translation:
-        """Validate a message, and take its id for the call; `forced` is the target to score, if it is given.
+        """Validate a message, and take its id for the call.
+
+        `forced` is the target to score, if it is given, and `model` who translates, if that is decided. Who accepts
+        takes the client's share, and lets go of what was accepted, whatever becomes of it.
 
         Raises:
             ServiceError: it cannot be honoured.
         """
         if message.request_id:
             call.request_id = check_key(message.request_id)
-        model = resolve(self.registry, message.model, message.source_language, message.target_language)
+        model = model or resolve(self.registry, message.model, message.source_language, message.target_language)
         call.model = f"{model.name}/{model.version}"
         model.readers += 1
         try:
@@ -68,9 +76,11 @@ class Translator:
         def read() -> Translation:
             return Translation(message, model, self.limits, streams, forced)
 
-        translation = await self._aside(call, read) if is_heavy(message) else read()
-        self.shares.take(call.client, translation.source_tokens)
-        return translation
+        return await self._aside(call, read) if is_heavy(message) else read()
+
+    def let_go(self, translation: Translation) -> None:
+        """Let a model be unloaded, as far as it is up to a translation."""
+        translation.model.users.discard(translation)
 
     async def translate(
         self, message: Message, call: Call, forced: Ids | None = None, room: Room | None = None
@@ -80,10 +90,15 @@ class Translator:
         Raises:
             ServiceError: it was refused, or failed.
         """
-        return await self.finish(await self.accept(message, call, forced=forced), call, room)
+        translation = await self.accept(message, call, forced=forced)
+        try:
+            self.shares.take(call.client, translation.source_tokens)
+            return await self.finish(translation, call, room)
+        finally:
+            self.let_go(translation)
 
     async def finish(self, translation: Translation, call: Call, room: Room | None = None) -> Reply:
-        """Translate what was accepted.
+        """Translate what was accepted, and let go of it.
 
         Raises:
             ServiceError: it was refused, or failed.
@@ -101,12 +116,13 @@ class Translator:
             ServiceError: it was refused, or failed.
         """
         translation = await self.accept(message, call, streams=True)
-        accepted = translation_pb2.Accepted(
-            request_id=call.request_id,
-            resolved_model=model_ref(translation.model),
-            source_tokens=translation.source_tokens,
-        )
         try:
+            self.shares.take(call.client, translation.source_tokens)
+            accepted = translation_pb2.Accepted(
+                request_id=call.request_id,
+                resolved_model=model_ref(translation.model),
+                source_tokens=translation.source_tokens,
+            )
             async with aclosing(translation.progress(self.delivery)) as news:
                 await anext(news)  # which comes once all is in line
                 yield translation_pb2.TranslateEvent(accepted=accepted)
@@ -140,8 +156,8 @@ class Translator:
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
     def _count(self, translation: Translation) -> None:
-        """Let the model go, and count requests once they have left the engine, however they did."""
-        translation.model.users.discard(translation)
+        """Let go, and count requests once they have left the engine, however they did."""
+        self.let_go(translation)
         for request in translation.requests:
             if request.finish_reason is not None and not request.cached:  # none where the line refused it
                 self.metrics.request_finished(translation.model, request.finish_reason)

@@ -1,6 +1,5 @@
 """One ModelInfer: from its message to its reply."""
 
-from seq2serve.v1 import model_pb2
 from service.call import Call, check_key
 from service.errors import InvalidRequest, quoted
 from service.kserve.parameters import read_parameters
@@ -43,11 +42,14 @@ async def infer(
     sources = read_texts(request, translator.limits.max_batch_items)
     names = read_outputs(request)
     common = read_parameters(request)
-    common.model.CopyFrom(model_pb2.ModelRef(name=model.name, version=model.version))
     common.output.timing = False
     if SCORE in names:
         common.output.scores = True
-    replies = await texts.translate([_with_text(common, source) for source in sources], call)
+    model.readers += 1  # so that it stays, even if another version takes its place while this waits for its turn
+    try:
+        replies = await texts.translate(model, [_with_text(common, source) for source in sources], call)
+    finally:
+        model.readers -= 1
     reply = inference_pb2.ModelInferResponse(model_name=model.name, model_version=str(model.version), id=request.id)
     write_outputs(reply, names, replies)
     return reply

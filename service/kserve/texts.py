@@ -8,6 +8,7 @@ from dataclasses import replace
 from service.call import Call
 from service.errors import FieldViolation, ServiceError
 from service.kserve.tensors import TEXT_INPUT
+from service.model import Model
 from service.room import Room
 from service.translation import Message, Translation
 from service.translator import Reply, Translator
@@ -22,37 +23,44 @@ class Texts:
         self._turn = asyncio.Lock()  # for one request of a stream after the other
         self._unanswered = asyncio.Semaphore(places)
 
-    async def translate(self, messages: Sequence[Message], call: Call) -> list[Reply]:
-        """Translate all, in their order; nothing begins before all are accepted.
+    async def translate(self, model: Model, messages: Sequence[Message], call: Call) -> list[Reply]:
+        """Translate all by one model, in their order; nothing begins before all are accepted.
 
         Raises:
             ServiceError: one was refused, or failed, and the others are given up; names its place.
         """
+        accepted: list[tuple[Translation, Call]] = []
         try:
             async with asyncio.TaskGroup() as group, self._turn:  # which ends once all are under way
+                await self._accept(model, messages, call, accepted)
                 tasks = []
-                for index, translation in enumerate(await self._accept(messages, call)):
+                for translation, own in accepted:
                     await self._unanswered.acquire()
-                    own = call
-                    if len(messages) > 1:
-                        request_id = f"{call.request_id}-{index}"
-                        own = replace(call, request_id=request_id, started_at=time.monotonic(), stages={})
                     tasks.append(group.create_task(self._translator.finish(translation, own, self._room)))
                     tasks[-1].add_done_callback(lambda _: self._unanswered.release())
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
+        finally:
+            for translation, _ in accepted:  # also those that never began
+                self._translator.let_go(translation)
         return [task.result() for task in tasks]
 
-    async def _accept(self, messages: Sequence[Message], call: Call) -> list[Translation]:
-        accepted = []
+    async def _accept(
+        self, model: Model, messages: Sequence[Message], call: Call, accepted: list[tuple[Translation, Call]]
+    ) -> None:
+        """Accept each text, with a call of its own where there are several, and take the client's share for all."""
         for index, message in enumerate(messages):
+            own = call
+            if len(messages) > 1:
+                request_id = f"{call.request_id}-{index}"
+                own = replace(call, request_id=request_id, started_at=time.monotonic(), stages={})
             try:
-                accepted.append(await self._translator.accept(message, call))
+                accepted.append((await self._translator.accept(message, own, model=model), own))
             except ServiceError as error:
                 _place(error, index)
                 raise
             await asyncio.sleep(0)  # other calls are read in between
-        return accepted
+        self._translator.shares.take(call.client, sum(translation.source_tokens for translation, _ in accepted))
 
 
 def _place(error: ServiceError, index: int) -> None:

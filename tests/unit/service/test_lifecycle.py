@@ -23,19 +23,34 @@ class Versions:
     def __init__(self, *there: Version) -> None:
         self.there, self.may, self.closed = list(there), threading.Event(), list[Version]()
         self.broken: set[Version] = set()
+        self.stamps: dict[Version, int] = {}
+        self.read_so_far: list[Version] = []
+        self.looks = 0
         self.may.set()
 
     def wanted(self) -> list[Version]:
         """List all."""
+        self.looks += 1
         return list(self.there)
 
     def read(self, version: Version) -> Any:
         """Read one."""
+        self.read_so_far.append(version)
         if version not in self.there:
             raise VersionNotFound(f"no version {version[1]}")
         if version in self.broken:
             raise StartupError("its manifest is not JSON")
         return SimpleNamespace(version=version, manifest=SimpleNamespace(files={}))
+
+    def stamp(self, version: Version) -> int:
+        """Tell which one of a number it is."""
+        return self.stamps.get(version, 0)
+
+    def versions(self, name: str) -> list[int]:
+        """List those of a model."""
+        if name == "odd":
+            raise StartupError("odd/backup: a version is a folder named 1, 2, ...")
+        return [number for other, number in self.there if other == name]
 
     def make(self, bundle: Any) -> Model:
         """Make a model of one."""
@@ -134,3 +149,29 @@ def test_following_goes_on_after_a_version_was_taken_away(caplog: pytest.LogCapt
 
     with caplog.at_level(logging.ERROR):
         asyncio.run(run())
+
+
+def test_following_tries_a_refused_version_again_once_it_is_another() -> None:
+    """However short the moment was in which it was not there; and not before."""
+
+    async def run() -> None:
+        versions = Versions(ONE)
+        versions.broken = {ONE}
+        lifecycle, registry = made(versions)
+        following = asyncio.create_task(lifecycle.follow(0.001))
+        await until(lambda: versions.looks > 20)
+        assert versions.read_so_far == [ONE]
+        versions.broken.clear()
+        versions.stamps[ONE] = 1
+        await until(lambda: registry.models)
+        following.cancel()
+
+    asyncio.run(run())
+
+
+def test_the_newest_version() -> None:
+    """It is the highest, or none, or cannot be told."""
+    lifecycle, _ = made(Versions(ONE, TWO))
+    assert (lifecycle.newest("en-de"), lifecycle.newest("xx")) == (2, 0)
+    with pytest.raises(ModelRefused, match="newest cannot be told: odd/backup: a version is"):
+        lifecycle.newest("odd")

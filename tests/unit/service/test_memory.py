@@ -18,6 +18,14 @@ def test_the_tighter_bound_counts(tmp_path: Path) -> None:
         assert available_bytes(machine, container) == left
 
 
+def test_what_was_read_from_files_is_left(tmp_path: Path) -> None:
+    """A container's page cache is given up for whoever needs memory, as that of the machine is."""
+    (tmp_path / "memory.max").write_text("2000\n")
+    (tmp_path / "memory.current").write_text("1900\n")
+    (tmp_path / "memory.stat").write_text("anon 300\nfile 1600\ninactive_file 1500\nactive_file 100\n")
+    assert available_bytes(tmp_path / "meminfo", tmp_path) == 1600
+
+
 def test_this_machine_has_some() -> None:
     """The real files can be read."""
     left = available_bytes()

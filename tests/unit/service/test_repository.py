@@ -69,6 +69,28 @@ def test_what_is_no_version_is_named(path: Path) -> None:
         Repository(path).wanted()
 
 
+def test_the_versions_of_one_model(path: Path) -> None:
+    """What is odd about others does not matter."""
+    (path / "lost+found").mkdir()
+    (path / "de-en" / "backup").mkdir()
+    assert Repository(path).versions("en-de") == [1, 2, 10]
+    assert Repository(path).versions("xx") == []
+    with pytest.raises(StartupError, match=r"de-en/backup: a version is a folder named 1, 2"):
+        Repository(path).versions("de-en")
+
+
+def test_another_file_has_another_stamp(path: Path) -> None:
+    """However soon it is put in the place of the first."""
+    repository, file = Repository(path), path / "en-de" / "1" / "manifest.json"
+    empty = repository.stamp(("en-de", 1))
+    file.write_text("{}")
+    first = repository.stamp(("en-de", 1))
+    (path / "new").write_text("{}")
+    (path / "new").rename(file)
+    assert len({empty, first, repository.stamp(("en-de", 1))}) == 3
+    assert repository.stamp(("en-de", 3)) == frozenset()
+
+
 @pytest.mark.parametrize("name", ["..", ".", "", "xx", ".export", "en-de/1/..", "/etc", "README.md"])
 def test_names_lead_nowhere_else(path: Path, name: str) -> None:
     """A name that is no folder of the repository is not found, whatever it would lead to."""
