@@ -34,12 +34,15 @@ def test_seed_decides_a_sample_in_any_company(client: Client, options: dict[str,
     assert len({pending.result().seed for pending in company}) == len(company)
 
 
-@pytest.mark.parametrize("options", SAMPLING)
+SEVERAL = {"text": f" {GARDEN} {GARDEN}", "split_sentences": True}  # a part before the first sentence has no pieces
+
+
+@pytest.mark.parametrize("options", [{"text": GARDEN, **options} for options in SAMPLING] + [SEVERAL | {"top_k": 5}])
 def test_seed_is_told(client: Client, options: dict[str, Any]) -> None:
     """Without a seed the server draws one, with which the same sample is had again."""
-    first = client.translate(GARDEN, tokens=True, **options)
+    first = client.translate(tokens=True, **options)
     assert first.seed is not None
-    again = client.translate(GARDEN, tokens=True, seed=first.seed, **options)
+    again = client.translate(tokens=True, seed=first.seed, **options)
     assert (again.seed, again.hypotheses) == (first.seed, first.hypotheses)
 
 
