@@ -208,6 +208,9 @@ def test_aliases_name_versions_and_share_out_requests(repository: Path) -> None:
         assert answering() == answering(model="en-de:stable") == 1
         assert set_alias("canary", 2, 0.5) == ["canary=2", "stable=1"]
         assert {answering(model="en-de:canary") for _ in range(5)} == {2}
+        for weight in (0.4, 0.15, 0.5):  # all of them together are 1, also as 32 bits carry them
+            assert set_alias("canary", 2, 0.0) == set_alias("stable", 1, 1 - weight) == set_alias("canary", 2, weight)
+        assert set_alias("stable", 1) == ["canary=2", "stable=1"]
         with ThreadPoolExecutor(16) as pool:
             shares = Counter(pool.map(lambda _: answering(), range(400)))
         assert 140 < shares[2] < 260
