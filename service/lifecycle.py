@@ -118,8 +118,8 @@ class Lifecycle:
             if version not in wanted and status.state is State.END:
                 del self._registry.statuses[version]
         for version in wanted:
-            status = self._registry.statuses.get(version)
-            if status is None or (status.refused and await self._is_another(version)):
+            last = self._registry.statuses.get(version)
+            if last is None or (last.refused and await self._is_another(version)):
                 try:
                     await self.load(version)
                 except ModelRefused as error:
