@@ -13,6 +13,8 @@ from service.options import SearchOptions
 from service.request import Request, Status
 from service.search.hypothesis import FinishReason, Hypothesis
 
+LATER = 1.1  # times as far off is a deadline that is as good as another; gRPC rounds them by a hundredth
+
 Key: TypeAlias = tuple[str, str, bytes, SearchOptions]
 
 
@@ -22,6 +24,18 @@ class _Answer:
     steps: int
     mean_batch_size: float
     finish_reason: FinishReason | None
+
+
+@dataclass(frozen=True)
+class _Search:
+    request: Request
+    over: asyncio.Future[None]
+
+    def is_as_urgent_as(self, request: Request) -> bool:
+        """Tell whether its turn comes hardly later than that of another request with the same pieces and options."""
+        now = time.monotonic()
+        in_time = self.request.deadline - now <= LATER * (request.deadline - now)
+        return in_time and self.request.priority >= request.priority
 
 
 class Cache:
@@ -35,10 +49,10 @@ class Cache:
         """Keep so many answers, the latest used; `count` is told of each request: `hit`, `shared` or `miss`."""
         self._delivery, self._entries, self._count = delivery, entries, count
         self._answers: OrderedDict[Key, _Answer] = OrderedDict()
-        self._searching: dict[Key, asyncio.Future[None]] = {}
+        self._searching: dict[Key, _Search] = {}
 
     async def complete(self, model: Model, request: Request, news: asyncio.Event | None = None) -> None:
-        """Hand a request to its model's engine unless its answer is known, or awaited already.
+        """Hand a request to its model's engine unless its answer is known, or awaited by somebody as urgent.
 
         Raises:
             ServiceError: it was refused, or failed.
@@ -48,9 +62,9 @@ class Cache:
         key = (model.digest, model.facts.precision, request.source_ids.tobytes(), request.options)
         outcome = "hit"
         async with self._delivery.in_time(request):
-            while key not in self._answers and (searching := self._searching.get(key)):
+            while key not in self._answers and (search := self._searching.get(key)) and search.is_as_urgent_as(request):
                 outcome = "shared"
-                await asyncio.wait([searching])  # which may fail: then the next of those who wait searches
+                await asyncio.wait([search.over])  # which may fail: then the next of those who wait searches
         if answer := self._answers.get(key):
             self._answers.move_to_end(key)
             self._count(outcome)
@@ -61,7 +75,7 @@ class Cache:
         return None
 
     async def _search(self, key: Key, model: Model, request: Request, news: asyncio.Event | None) -> None:
-        self._searching[key] = asyncio.get_running_loop().create_future()
+        search = self._searching[key] = _Search(request, asyncio.get_running_loop().create_future())
         try:
             await self._delivery.complete(model, request, news)
             self._answers[key] = _Answer(
@@ -70,7 +84,9 @@ class Cache:
             if len(self._answers) > self._entries:
                 self._answers.popitem(last=False)
         finally:
-            self._searching.pop(key).set_result(None)
+            if self._searching.get(key) is search:  # else somebody more urgent goes on, or has ended
+                del self._searching[key]
+            search.over.set_result(None)
 
 
 def _finish(request: Request, answer: _Answer) -> None:
