@@ -118,6 +118,7 @@ class Server:
 
             repository = Repository(settings.model_repository, settings.serve_versions, settings.aliases)
             self._lifecycle = Lifecycle(repository, self._registry, make)
+            admin = None
             try:
                 await self._lifecycle.start()
                 self._check_default()
@@ -137,10 +138,10 @@ class Server:
                 following.cancel()
                 await self._drain(server)
                 await agent.close()
-                if admin:
-                    await admin.stop(0)
                 return status
             finally:
+                if admin:
+                    await admin.stop(0)
                 self._registry.close()
         finally:
             web.close()

@@ -111,7 +111,7 @@ DASHBOARD = Dashboard(
                     "In flight",
                     "Calls that are being handled.",
                     "growing without end: answers come slower than calls. See Queue (Engine).",
-                    (("sum by (grpc_method) (grpc_server_in_flight{job=\"server\"})", "{{grpc_method}}"),),
+                    (('sum by (grpc_method) (grpc_server_in_flight{job="server"})', "{{grpc_method}}"),),
                 ),
                 Panel(
                     "Texts",
