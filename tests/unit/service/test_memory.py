@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from service.memory import available_bytes
 
 
@@ -18,11 +20,21 @@ def test_the_tighter_bound_counts(tmp_path: Path) -> None:
         assert available_bytes(machine, container) == left
 
 
-def test_what_was_read_from_files_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("folder", "limit", "current", "cache"),
+    [
+        (".", "memory.max", "memory.current", "inactive_file"),
+        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ],
+    ids=["v2", "v1"],
+)
+def test_what_was_read_from_files_is_left(tmp_path: Path, folder: str, limit: str, current: str, cache: str) -> None:
     """A container's page cache is given up for whoever needs memory, as that of the machine is."""
-    (tmp_path / "memory.max").write_text("2000\n")
-    (tmp_path / "memory.current").write_text("1900\n")
-    (tmp_path / "memory.stat").write_text("anon 300\nfile 1600\ninactive_file 1500\nactive_file 100\n")
+    (tmp_path / folder).mkdir(exist_ok=True)
+    (tmp_path / folder / limit).write_text("2000\n")
+    (tmp_path / folder / current).write_text("1900\n")
+    assert available_bytes(tmp_path / "meminfo", tmp_path) == 100
+    (tmp_path / folder / "memory.stat").write_text(f"cache 1700\n{cache} 1500\nactive_file 100\n")
     assert available_bytes(tmp_path / "meminfo", tmp_path) == 1600
 
 
