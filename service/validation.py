@@ -130,10 +130,10 @@ def _parts(protected: Protected, model: Model, options: options_pb2.InputOptions
         sentences = split(protected.plain, model.manifest.source_language)
         segments = [part for one in sentences for part in fit(one, limit, lambda text: len(vocabulary.encode(text)))]
     return [
-        Part(vocabulary.encode_spans(part.plain), part, segment.separator)
+        Part(vocabulary.encode_spans(part.plain), part, separator)
         if spans
-        else Part(Pieces(part.plain, vocabulary.encode(part.plain), []), None, segment.separator)
-        for part, segment in zip(cut(protected, segments), segments, strict=True)
+        else Part(Pieces(part.plain, vocabulary.encode(part.plain), []), None, separator)
+        for part, separator in cut(protected, segments)
     ]
 
 

@@ -33,13 +33,19 @@ class Node:
         """Tell on either side whether it touched its neighbour in the source."""
         return self.open.glued[0], (self.close or self.open).glued[1]
 
+    @property
+    def is_half(self) -> bool:
+        """Tell whether it is a single tag that has a partner elsewhere, or lacks it."""
+        return self.close is None and self.open.kind != "empty"
+
 
 def wrap(line: Line, tags: Sequence[Tag], source: SourceTokens) -> tuple[list[Node], list[Notice]]:
     """Place all tags; a node lies inside or outside of another as in the source, never across.
 
     A pair takes the run of units that give the most of their weight to what it held in the source: the run with the
     greatest Σ (share inside - 1/2). A single tag stays next to the word that it stood next to. Where nothing aligns,
-    a tag divides the target like the source, with the notice `not_transferred`.
+    a tag divides the target like the source, with the notice `not_transferred`. Opening and closing tags without their
+    partners keep their order, so that pairs around several sentences nest, and stay at the start or end if they are.
     """
     nodes = _tree(tags)
     wrapper = _Wrapper(line, source)
@@ -97,8 +103,11 @@ class _Wrapper:
                 free[slice(*run)] = False
                 gaps[node.start + 1 : node.end] = False
                 self.place(node.children, *run, inside)
+        reached = low
         for node, lost in single:  # now that it is known where not to put them
             node.start = node.end = self._gap(node, lost, gaps)
+            if node.is_half:
+                node.start = node.end = reached = max(reached, node.start)
             _collapse(node)
         nodes.sort(key=lambda node: (node.start, node.end, node.order))
 
@@ -146,6 +155,8 @@ class _Wrapper:
             int(numpy.searchsorted(self._starts, position)),
             int(numpy.searchsorted(self._ends, position, side="right")),
         )
+        if node.is_half and (not before or after == len(self._tokens)):  # all that is here is on its other side
+            return int(numpy.flatnonzero(gaps)[-1 if before else 0])
         scores = separation(self._upto[:, before], self._upto[:, -1] - self._upto[:, after])
         scores = numpy.where(gaps, scores, -1.0)
         glued = node.glued if node.glued[0] != node.glued[1] else (True, True)

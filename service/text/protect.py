@@ -86,32 +86,33 @@ def protect(text: str, options: TextOptions) -> Protected:
     return replace(protected, replace_unknowns=options.replace_unknowns, notices=tuple(notices))
 
 
-def cut(protected: Protected, segments: Sequence[Segment]) -> list[Protected]:
-    """Cut at the segments that `plain` was split into, one part for the text of each.
+def cut(protected: Protected, segments: Sequence[Segment]) -> list[tuple[Protected, str]]:
+    """Cut at the segments that `plain` was split into: a part for the text of each, and what follows it in the source.
 
+    What follows is the separator, with the tags that touch the text on neither side, and without space that was put in.
     Positions of `words` stay those of the whole text. The notices go to the first part. A stand-in that is cut stays
     with the first of its parts; a glossary term that is cut is left to the model, with the notice `not_transferred`.
     """
-    parts: list[Protected] = []
-    start = done = 0
+    parts: list[tuple[Protected, str]] = []
+    start = done = used = 0
     positions = [tag.position for tag in protected.tags]
+    put_in = {tag.position for tag in protected.tags if tag.spaced}
+    put_in.update(item.span[0] - 1 for item in protected.items if item.joined)
     for segment in segments:
         end = start + len(segment.text)
         following = end + len(segment.separator)
-        # Tags behind the text, at the end or among line ends, stay with it; those at the next start go on.
-        behind = (
-            bisect_right(positions, following)
-            if following == len(protected.plain)
-            else bisect_left(positions, following)
-        )
-        tags = protected.tags[bisect_left(positions, start) : behind]
-        part = _between(protected, min(max(start, done), end), end, tags)
+        last = following == len(protected.plain)
+        # A tag at the end touches this text, unless there is none, or the next one starts there.
+        behind = (bisect_right if last or (segment.text and segment.separator) else bisect_left)(positions, end)
+        part = _between(protected, min(max(start, done), end), end, protected.tags[used:behind])
+        used = len(positions) if last else bisect_left(positions, following)
+        separator = _space(protected.plain, end + (end in put_in), following, protected.tags[behind:used])
         notices = () if parts else protected.notices
         reaching = _reaching(protected, end)
         if reaching and reaching.words:
             message = f"The text was cut inside of {reaching.original!r}; the model translated it."
             notices += (Notice("not_transferred", message, reaching.field),)
-        parts.append(replace(part, notices=notices))
+        parts.append((replace(part, notices=notices), separator))
         done = reaching.span[1] if reaching and not reaching.in_place else 0
         start = following
     return parts
@@ -158,6 +159,15 @@ def _between(protected: Protected, start: int, end: int, tags: Sequence[Tag]) ->
         words=protected.words[first:last],
         spans=tuple(_shift(span, start, end) for span in protected.spans[first:last]),
     )
+
+
+def _space(plain: str, start: int, end: int, tags: Sequence[Tag]) -> str:
+    """Return what lies between two code points of `plain`, with the given tags in it."""
+    shown = []
+    for tag in tags:
+        shown += [plain[start : tag.position], tag.text]
+        start = tag.position
+    return "".join(shown) + plain[start:end]
 
 
 def _reaching(protected: Protected, end: int) -> Item | None:

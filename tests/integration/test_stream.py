@@ -25,6 +25,10 @@ CASES: dict[str, tuple[str, TranslateOptions]] = {
     "unknown symbols": ("The city of 東京 is large, and so is 大阪, they say.", {}),
     "replaced": ("The city of 東京 is large, and so is 大阪, they say.", {"replace_unknowns": True}),
     "numbers": ("We met at 10:30. It was raining.", {"split_sentences": True, "transfer_numbers": True}),
+    "tags between sentences": (
+        "<p>\n<b>Good morning. </b> <br/>\nIt is late.</p>\n",
+        {"split_sentences": True, "transfer_tags": True},
+    ),
     "tags": ("Please read <i>this letter</i> tomorrow.", {"transfer_tags": True}),
     "glossary": ("The dog sleeps on the carpet.", {"glossary": {"carpet": "Läufer"}, "beam_size": 2}),
     "loop": ("No, no, no, no, no, no, no, no, no, no, no!", {"repetition_guard": True}),

@@ -43,7 +43,7 @@ def test_any_translation_is_restored(
 ) -> None:
     """Each item is in the result or has a notice, each tag is there, and all offsets are true."""
     protected = protect(text, options)
-    for part in cut(protected, split(protected.plain, "en")):
+    for part, _ in cut(protected, split(protected.plain, "en")):
         source = vocabulary.encode_spans(part.plain)
         part = truncate(part, end)
         del source.ids[read:], source.spans[read:]

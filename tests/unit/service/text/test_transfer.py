@@ -49,10 +49,13 @@ def transfer(text: str, options: TextOptions, target: str, links: list[int]) -> 
         ("<b>one</b> <i>two</i> men", "Zwillinge da", [0, 2], "<b>Zwillinge</b> <i></i> da"),
         ("<b>a <i>c</b> d</i>", "A C D", [0, 1, 2], "<b>A <i>C</b> D</i>"),
         ("<p>One.</p>", "Eins!", [0, 0], "<p>Eins!</p>"),
+        ("<b>Often I <i>sleep", "Ich schlafe oft", [1, 2, 0], "<b>Ich <i>schlafe oft"),
+        ("Now</i> go home</b>", "Heim geh jetzt", [2, 1, 0], "Heim geh jetzt</i></b>"),
+        ("Now <i>go <b>home", "Heim geh jetzt", [2, 1, 0], "Heim <i><b>geh jetzt"),
     ],
 )
 def test_tags(text: str, target: str, links: list[int], expected: str) -> None:
-    """Pairs wrap the words that theirs became; single tags stay beside their neighbour's translation."""
+    """Pairs wrap the words that theirs became; single tags stay beside their neighbour's, halves in order."""
     assert transfer(text, TextOptions(tags=True), target, links).text == expected
 
 
