@@ -65,13 +65,20 @@ def unroll(cell: Cell, inputs: Tensor, state: State) -> Tensor:
 def _call(
     cell: Cell, inputs: tuple[Tensor, ...], state: State, weights: list[Tensor], both: bool
 ) -> tuple[Tensor, State]:
-    """Run a kernel over packed inputs (data, batch sizes), or padded ones (B, T, input)."""
-    first: Any = state if len(state) > 1 else state[0]
-    if len(inputs) == 2:
-        arguments: tuple[Any, ...] = (*inputs, first, weights, True, 1, 0.0, cell.training, both)
-    else:
-        arguments = (*inputs, first, weights, True, 1, 0.0, cell.training, both, True)
-    outputs, *following = KERNELS[type(cell)](*arguments)
+    """Run a kernel over packed inputs (data, batch sizes), or padded ones (B, T, input), in the type of the weights.
+
+    Under autocast PyTorch runs cuDNN's in fp16, whatever type is asked for, and nobody scales the loss: many gradients
+    would be too small for it.
+    """
+    data, *sizes = inputs
+    kind = cell.input.weight.dtype
+    states = tuple(tensor.to(kind) for tensor in state)
+    first: Any = states if len(states) > 1 else states[0]
+    padded = [] if sizes else [True]
+    with torch.autocast(data.device.type, enabled=False):
+        outputs, *following = KERNELS[type(cell)](
+            data.to(kind), *sizes, first, weights, True, 1, 0.0, cell.training, both, *padded
+        )
     return outputs, tuple(following)
 
 

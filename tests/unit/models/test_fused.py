@@ -1,5 +1,7 @@
 """PyTorch's kernels against the cells that define what is computed."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -65,3 +67,28 @@ def test_what_kernels_do_not_know_is_left_to_the_cells() -> None:
     assert fused.fits(plain.eval(), 0.3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not fused.fits(plain, 0.0)
+
+
+@every_cell
+def test_kernels_compute_in_fp32_under_autocast(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they are given is fp32 and no autocast, under which cuDNN's take fp16; inputs and states may be bf16."""
+    cell = CELLS[kind](INPUT, HIDDEN)
+    kernel, seen = fused.KERNELS[type(cell)], list[Any]()
+
+    def called(*arguments: Any) -> Any:
+        groups = (one if isinstance(one, list | tuple) else (one,) for one in arguments)
+        tensors = [one for group in groups for one in group if isinstance(one, torch.Tensor)]
+        seen.append(({one.dtype for one in tensors if one.is_floating_point()}, torch.is_autocast_enabled("cpu")))
+        return kernel(*arguments)
+
+    monkeypatch.setitem(fused.KERNELS, type(cell), called)
+    inputs = torch.randn(len(LENGTHS), 5, INPUT, dtype=torch.bfloat16)
+    state = tuple(torch.randn(len(LENGTHS), 1, HIDDEN, dtype=torch.bfloat16) for _ in cell.state_names)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = fused.run([cell], inputs, LENGTHS, False)[0], fused.unroll(cell, inputs, state)
+    assert seen == [({torch.float32}, False)] * 2
+    expected = (
+        fused.run([cell], inputs.float(), LENGTHS, False)[0],
+        fused.unroll(cell, inputs.float(), tuple(one.float() for one in state)),
+    )
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
