@@ -27,7 +27,8 @@ def distill(runs: Sequence[Path], data: Path, out: Path, width: int, device: tor
     the log. Each source is translated once; those of which nothing comes are left out.
 
     Raises:
-        RunError: a run has no finished model, or another vocabulary, language or training text than the first.
+        RunError: a run has no finished model, or another vocabulary, language or training text than the first; or
+            nothing came of any source.
     """
     recipe, tokenizer, models = _load(runs, device)
     ensemble = Ensemble(models)
@@ -42,13 +43,25 @@ def distill(runs: Sequence[Path], data: Path, out: Path, width: int, device: tor
     log.info("%d models, beam %d: valid BLEU %.2f, chrF %.2f", len(models), width, scores.bleu, scores.chrf)
     sources = list(dict.fromkeys(source for source, _ in read_pairs(data, recipe.data.train, recipe.data)))
     pairs = [pair for pair in zip(sources, translate(sources), strict=True) if pair[1].strip()]
+    if not pairs:
+        raise RunError(f"the models say nothing of any of {len(sources)} sources: train them longer")
     log.info("%d sources translated, %d left out as nothing came of them", len(pairs), len(sources) - len(pairs))
     languages = recipe.data.source_language, recipe.data.target_language
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for language, side in zip(languages, zip(*pairs, strict=True), strict=True):
-        unfinished = out.with_name(f"{out.name}.{language}.part")
-        unfinished.write_text("".join(f"{text}\n" for text in side), encoding="utf-8")
-        unfinished.replace(out.with_name(f"{out.name}.{language}.txt"))
+    _write([out.with_name(f"{out.name}.{language}") for language in languages], pairs)
+
+
+def _write(names: Sequence[Path], pairs: Sequence[tuple[str, str]]) -> None:
+    """Write both sides, or none: a new one beside an old one would be read as pairs."""
+    unfinished = [name.with_name(f"{name.name}.part") for name in names]
+    names[0].parent.mkdir(parents=True, exist_ok=True)
+    try:
+        for path, side in zip(unfinished, zip(*pairs, strict=True), strict=True):
+            path.write_text("".join(f"{text}\n" for text in side), encoding="utf-8")
+        for path, name in zip(unfinished, names, strict=True):
+            path.replace(name.with_name(f"{name.name}.txt"))
+    finally:
+        for path in unfinished:
+            path.unlink(missing_ok=True)
 
 
 def _load(runs: Sequence[Path], device: torch.device) -> tuple[Recipe, Tokenizer, list[Seq2Seq]]:

@@ -1,11 +1,14 @@
 """Training text that trained models make for others, by the command that users call."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from models import checkpoint
+from models import checkpoint, distillation
 from models.beam import search
 from models.checkpoint import Progress, write_checkpoint
 from models.config import Recipe, TextFile
@@ -81,6 +84,41 @@ def test_teachers_that_do_not_fit_together_are_refused(
     said = capsys.readouterr().err
     assert says in said
     assert str(runs[1]) in said
+    assert not list((folder / "data").glob("distilled*"))
+
+
+def test_both_sides_are_written_or_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the second does not fit on the disk, both files are those of the time before, and nothing else is left."""
+    out = folder / "data" / "distilled" / "en-de"
+    out.parent.mkdir()
+    before = {"en-de.en.txt": "mira\n", "en-de.de.txt": "tolun\n"}
+    for name, content in before.items():
+        out.with_name(name).write_text(content, encoding="utf-8")
+    write = Path.write_text
+
+    def full(path: Path, *arguments: Any, **more: Any) -> int:
+        if path.suffix == ".part" and ".de" in path.suffixes:
+            write(path, "")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, *arguments, **more)
+
+    arguments = ("distill", _teacher(folder, "one", 1, recipe()), "--data", folder / "data", "--out", out)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        assert run_main(patch, *arguments) == 1
+    assert "No space left" in capsys.readouterr().err
+    assert {path.name: path.read_text(encoding="utf-8") for path in out.parent.iterdir()} == before
+
+
+def test_models_that_say_nothing_teach_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(distillation, "in_batches", lambda rows, decode: [[] for _ in rows])
+    arguments = ("distill", _teacher(folder, "one", 1, recipe()), "--data", folder / "data")
+    assert run_main(monkeypatch, *arguments, "--out", folder / "data" / "distilled") == 1
+    assert f"the models say nothing of any of {len(PAIRS)} sources" in capsys.readouterr().err
     assert not list((folder / "data").glob("distilled*"))
 
 
