@@ -19,14 +19,17 @@ class Scores:
     chrf: float
     bleu_signature: str
     chrf_signature: str
-    hypotheses: tuple[str, ...]
 
 
 def evaluate(model: Seq2Seq, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]) -> Scores:
     """Translate the sources of `pairs` greedily and compare with their targets, cased and detokenized."""
+    return score(translations(model, tokenizer, pairs), [target for _, target in pairs])
+
+
+def translations(model: Seq2Seq, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Translate the sources of `pairs` greedily; there may be none."""
     model.eval()
-    hypotheses = tokenizer.decode(translate(model, tokenizer.encode([source for source, _ in pairs])))
-    return score(hypotheses, [target for _, target in pairs])
+    return tokenizer.decode(translate(model, tokenizer.encode([source for source, _ in pairs])))
 
 
 def score(hypotheses: Sequence[str], references: Sequence[str]) -> Scores:
@@ -37,5 +40,4 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> Scores:
         chrf=chrf.corpus_score(list(hypotheses), [list(references)]).score,
         bleu_signature=str(bleu.get_signature()),
         chrf_signature=str(chrf.get_signature()),
-        hypotheses=tuple(hypotheses),
     )

@@ -16,7 +16,7 @@ from models import checkpoint
 from models.checkpoint import Progress, RunError
 from models.config import Recipe, TrainingConfig
 from models.data import Batch, Corpus, collate, read_pairs
-from models.evaluation import Scores, evaluate, score
+from models.evaluation import Scores, evaluate, score, translations
 from models.processes import Processes
 from models.seq2seq import Seq2Seq
 from models.tokenizer import Tokenizer
@@ -184,10 +184,8 @@ class Trainer:
     def validate(self) -> Scores:
         """Score greedy translations of the validation text and note whether they got better."""
         progress = self.progress
-        share = evaluate(self.model, self.tokenizer, self.processes.share(self.valid))
-        scores = share
-        if self.processes.count > 1:
-            scores = score(self.processes.whole(share.hypotheses), [target for _, target in self.valid])
+        share = translations(self.model, self.tokenizer, self.processes.share(self.valid))
+        scores = score(self.processes.whole(share), [target for _, target in self.valid])
         progress.bleu, progress.chrf = scores.bleu, scores.chrf
         if scores.bleu > progress.best_bleu:
             progress.best_bleu, progress.stale = scores.bleu, 0

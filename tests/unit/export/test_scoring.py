@@ -31,7 +31,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, precisions: tuple[str, ...], **ble
 
     def evaluate(model: float, tokenizer: object, pairs: Sequence[tuple[str, str]]) -> Scores:
         assert pairs == TEXTS[0][1]
-        return Scores(bleu=model, chrf=50, bleu_signature="b", chrf_signature="c", hypotheses=())
+        return Scores(bleu=model, chrf=50, bleu_signature="b", chrf_signature="c")
 
     monkeypatch.setattr(scoring, "evaluate", evaluate)
     models = {precision: cast(Seq2Seq, value) for precision, value in bleu.items()}

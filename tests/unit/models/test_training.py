@@ -40,9 +40,10 @@ def _bleus(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     left = list(values)
 
     def scripted(*_: Any) -> Scores:
-        return Scores(left.pop(0) if len(left) > 1 else left[0], 1.0, "", "", ())
+        return Scores(left.pop(0) if len(left) > 1 else left[0], 1.0, "", "")
 
-    monkeypatch.setattr(training, "evaluate", scripted)
+    for name in ("score", "evaluate"):  # of a validation, and of what is written in the end
+        monkeypatch.setattr(training, name, scripted)
 
 
 def _same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
@@ -225,6 +226,26 @@ def test_validation_text_without_a_pair_is_refused_at_the_start(data: Path, tmp_
 def test_validation_reads_the_first_sentences(data: Path, tmp_path: Path) -> None:
     """Validation uses the first `valid_sentences` pairs."""
     assert _start(recipe(training={"valid_sentences": 3}), data, tmp_path / "run").valid == PAIRS[:3]
+
+
+@pytest.mark.parametrize("rank", range(3))
+def test_more_processes_than_sentences_validate(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    """Each translates its share, which may be empty, and scores what all of them translated."""
+    trainer = _start(recipe(training={"valid_sentences": 2}), data, tmp_path / "run")
+    processes, own = trainer.processes, list[Any]()
+    shares = [[PAIRS[0][1]], [PAIRS[1][1]], list[str]()]
+
+    def gathered(share: list[str]) -> list[list[str]]:
+        own.append(share)
+        return shares
+
+    monkeypatch.setattr(processes, "gather", gathered)
+    processes.count, processes.rank = 3, rank
+    trainer.progress.losses.append(1.0)
+    assert trainer.validate().chrf == pytest.approx(100)
+    assert [len(share) for share in own] == [len(shares[rank])]
 
 
 def test_it_stops_early(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
