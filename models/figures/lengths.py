@@ -27,18 +27,21 @@ def buckets(pairs: Pairs, edges: Sequence[int]) -> dict[int, Pairs]:
 
 def draw(path: Path, runs: list[Path], file: TextFile, edges: Sequence[int], device: torch.device) -> None:
     """Translate a text with every run's best model; write the picture of BLEU by length and print the scores."""
-    found: dict[str, dict[int, float]] = {}
+    found: list[tuple[str, dict[int, float]]] = []
+    folders = [run.name for run in runs]
     for run in runs:
         recipe, tokenizer, model, _ = load_best(run, device)
         sorted_pairs = buckets(read_pairs(Path("/"), [file], recipe.data), edges)
-        name = f"{run.name} ({recipe.model.cell}, {recipe.model.context})"
-        found[name] = {edge: evaluate(model, tokenizer, pairs).bleu for edge, pairs in sorted_pairs.items()}
+        shortest = run.name if folders.count(run.name) == 1 else run  # that tells it from the others
+        name = f"{shortest} ({recipe.model.cell}, {recipe.model.context})"
+        scores = {edge: evaluate(model, tokenizer, pairs).bleu for edge, pairs in sorted_pairs.items()}
+        found.append((name, scores))
         counts = {edge: len(pairs) for edge, pairs in sorted_pairs.items()}
-        shown = "  ".join(f"≤{edge}: {bleu:.1f} (n={counts[edge]})" for edge, bleu in found[name].items())
+        shown = "  ".join(f"≤{edge}: {bleu:.1f} (n={counts[edge]})" for edge, bleu in scores.items())
         print(f"{name}  {shown}", flush=True)
 
     def fill(axes: list[Axes]) -> None:
-        for name, scores in found.items():
+        for name, scores in found:
             axes[0].plot(list(scores), list(scores.values()), marker="o", label=name)
         axes[0].set(xlabel="words of the source, at most", ylabel="BLEU, greedy")
         axes[0].set_ylim(bottom=0)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from models import __main__ as command
 from models.config import TextFile
@@ -65,6 +66,16 @@ def test_gradient_norms_are_those_of_the_last_words_error() -> None:
 def test_texts_are_sorted_by_the_length_of_their_source() -> None:
     pairs = [("a b", "x"), ("a b c", "y"), ("a " * 9, "z"), ("a", "w")]
     assert lengths.buckets(pairs, (2, 5)) == {2: [("a b", "x"), ("a", "w")], 5: [("a b c", "y")]}
+
+
+def test_runs_whose_folders_have_one_name_are_all_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a line, which its path tells from the other's."""
+    runs = [make_run(tmp_path / seed / "en-de", seed=int(seed)) for seed in ("1", "2")]
+    file = TextFile(path=str(write_tsv(tmp_path / "text.tsv", lexicon_pairs(4))))
+    axes = Figure().add_subplot()
+    monkeypatch.setattr(lengths, "write", lambda path, panels, fill, **more: fill([axes]))
+    lengths.draw(tmp_path / "lengths.png", runs, file, (5,), torch.device("cpu"))
+    assert [line.get_label() for line in axes.get_lines()] == [f"{run} (gru, additive)" for run in runs]
 
 
 def test_pictures_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
