@@ -18,7 +18,7 @@ from models.checkpoint import RunError
 from models.data import DataError
 from models.tokenizer import VocabularyError
 from service.errors import StartupError
-from service.parts import FP32, Limits
+from service.parts import FP32, MAX_TOKENS, Limits
 
 COMMANDS = {"import": importing.run, "restore": restored.run}
 
@@ -74,8 +74,8 @@ def _options() -> Options:
 
 def _number(text: str) -> int:
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+    if not 1 <= number <= MAX_TOKENS:
+        raise argparse.ArgumentTypeError(f"{number} must be 1 to {MAX_TOKENS}")
     return number
 
 
