@@ -9,7 +9,7 @@ def main(model: str, pieces: str) -> None:
     import _pymarian  # here, for tests; pymarian itself also wants what downloads models
 
     settings = "--beam-size 1 --normalize 0 --skip-cost --mini-batch 16 --cpu-threads 1"
-    settings += " --max-length-factor 9 --allow-unk"
+    settings += " --max-length-factor 9"
     translator = _pymarian.Translator(f"--models {model} --vocabs {pieces} {pieces} {settings} --quiet")
     print(json.dumps(translator.translate(sys.stdin.read().splitlines())))
 

@@ -12,7 +12,7 @@ from export.errors import ExportError
 from export.foreign.vocabulary import SPECIAL, joint
 from models.config import ModelConfig
 from models.seq2seq import Seq2Seq
-from models.tokenizer import BOS_ID, PAD_ID, Tokenizer
+from models.tokenizer import BOS_ID, PAD_ID, UNK_ID, Tokenizer
 
 NEVER = -200.0  # the logit of what is never said: below a model's, and where fp32 still tells 1e-4 apart
 # Our blocks of gates in PyTorch's: GRU z, r, n in r, z, n; LSTM i, o, f, g in i, f, g, o.
@@ -37,6 +37,7 @@ class Foreign:
     output_bias: Tensor  # (rows,)
     special: Mapping[str, str]  # our <unk>, <s> and </s> by its names; without <s> the first input is zeros
     restricted: bool = False  # text is only cut into pieces of the source
+    says_unknown: bool = True  # or <unk> is never said
 
     def __post_init__(self) -> None:
         """Refuse vocabularies that are not those of the weights.
@@ -91,7 +92,8 @@ class Foreign:
             weights["target_embedding.weight"][BOS_ID] = 0
         weights["output.weight"] = self._rows(pieces, self.target, self.output)
         weights["output.bias"] = self._rows(pieces, self.target, self.output_bias)
-        silent = [i for i, piece in enumerate(pieces) if i in (PAD_ID, BOS_ID) or self._row(piece, self.target) is None]
+        never = {PAD_ID, BOS_ID} if self.says_unknown else {PAD_ID, BOS_ID, UNK_ID}
+        silent = [i for i, piece in enumerate(pieces) if i in never or self._row(piece, self.target) is None]
         weights["output.weight"][silent], weights["output.bias"][silent] = 0, NEVER
         _fill(model, weights)
         return tokenizer, model

@@ -79,6 +79,7 @@ def read(path: Path, pieces: Path) -> Foreign:
         output=output,
         output_bias=taken(arrays, "decoder_ff_logit_l2_b")[0],
         special={"<unk>": "<unk>", "</s>": "</s>"},
+        says_unknown=False,  # as marian-decoder without --allow-unk
     )
 
 

@@ -136,8 +136,8 @@ def test_joeynmt_scales_shared_embeddings_as_the_encoder(vocabulary: Path, tmp_p
 
 
 @torch.no_grad()
-def test_marian_begins_with_nothing_and_says_no_padding(vocabulary: Path, tmp_path: Path) -> None:
-    """Its first input is zeros, its gates are r, z, n, and what it does not have is never said."""
+def test_marian_begins_with_nothing_and_says_neither_padding_nor_unknown(vocabulary: Path, tmp_path: Path) -> None:
+    """Its first input is zeros, its gates are r, z, n, and what it does not have, and <unk>, is never said."""
     names = write_marian(tmp_path / "model.npz", pieces_of(vocabulary))
     foreign = marian.read(tmp_path / "model.npz", names)
     model, _ = _build(foreign, vocabulary, tmp_path)
@@ -149,7 +149,7 @@ def test_marian_begins_with_nothing_and_says_no_padding(vocabulary: Path, tmp_pa
     assert model.get_parameter("decoder.context_cell.recurrent.bias")[2 * H :].any()
     assert not model.get_parameter("decoder.cell.recurrent.bias").any()
     probabilities = torch.softmax(_logits(model, [8, 9], [10]), -1)
-    assert not probabilities[:, [PAD_ID, BOS_ID]].any()
+    assert not probabilities[:, [PAD_ID, BOS_ID, UNK_ID]].any()
     assert probabilities[:, EOS_ID].all()
 
 
