@@ -40,7 +40,8 @@ def main() -> None:
         parser.error("marian needs --pieces")
     sentences = given.text.read_text(encoding="utf-8").splitlines()
     with tempfile.TemporaryDirectory() as folder:
-        pieces = ["--pieces", str(given.pieces)] if given.pieces else []
+        # Marian itself is given the pieces for both sides, too.
+        pieces = ["--pieces", str(given.pieces), "--one-vocabulary"] if given.pieces else []
         named = ["--vocabulary", str(given.vocabulary), "--languages", *given.languages, "--golden", str(given.text)]
         bundle = run([given.program, str(given.file), str(Path(folder) / "imported"), *pieces, *named])
         tokenizer, model = restore(bundle)

@@ -24,7 +24,7 @@ def run(arguments: list[str]) -> Path:
     """
     given = _parser().parse_args(arguments)
     data = _data(given)
-    foreign = read(given.program, given.file, given.pieces or given.vocabulary)
+    foreign = read(given.program, given.file, given.pieces or given.vocabulary, given.one_vocabulary)
     with tempfile.TemporaryDirectory() as folder:
         tokenizer, model = foreign.build(given.vocabulary, Path(folder) / "vocabulary.model")
         half, origin = given.weights == "fp16", Origin(tokenizer, model, data, (), "give others with --golden")
@@ -32,10 +32,10 @@ def run(arguments: list[str]) -> Path:
         return export(options, origin)
 
 
-def read(program: str, file: Path, pieces: Path) -> Foreign:
-    """Read a checkpoint of one of `PROGRAMS`; `pieces` is Marian's vocabulary."""
+def read(program: str, file: Path, pieces: Path, one_vocabulary: bool) -> Foreign:
+    """Read a checkpoint of one of `PROGRAMS`; `pieces` is Marian's vocabulary, `one_vocabulary` that of both sides."""
     if program == "marian":
-        return marian.read(file, pieces)
+        return marian.read(file, pieces, one_vocabulary)
     return opennmt.read(file) if program == "opennmt" else joeynmt.read(file)
 
 
@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("target", type=Path, metavar="MODEL_REPOSITORY/NAME", help="the version is a folder in it")
     parser.add_argument("--vocabulary", type=Path, required=True, metavar="FILE", help="its SentencePiece model")
     parser.add_argument("--pieces", type=Path, metavar="FILE.txt", help="Marian's vocabulary, if it is another file")
+    parser.add_argument("--one-vocabulary", action="store_true", help="Marian's is that of both languages, tied or not")
     parser.add_argument("--languages", nargs=2, required=True, metavar=("SOURCE", "TARGET"), help="such as en de")
     parser.add_argument("--golden", type=Path, required=True, metavar="FILE", help="source sentences, one a line")
     parser.add_argument("--licence", default="", help="of the model")

@@ -37,11 +37,14 @@ COVERED: dict[str, tuple[Any, ...]] = {
 }
 
 
-def read(path: Path, pieces: Path) -> Foreign:
+def read(path: Path, pieces: Path, one_vocabulary: bool = False) -> Foreign:
     """Read a model; `pieces` is its vocabulary, a SentencePiece model or a text with a piece a line.
 
+    With `one_vocabulary` the caller says that it is that of both sides, also where they have embeddings of their own.
+
     Raises:
-        ImportRefused: it is none, or has an option that is not covered; names it.
+        ImportRefused: it is none, or has an option that is not covered; names it. Or nothing says that it has one
+            vocabulary.
     """
     try:
         with numpy.load(path, allow_pickle=False) as file:
@@ -52,6 +55,11 @@ def read(path: Path, pieces: Path) -> Foreign:
         raise ImportRefused(f"{path} is no model of Marian with a vocabulary {pieces}: {error}") from error
     require("Marian", options, COVERED)
     joined = options.get("tied-embeddings-all") or options.get("tied-embeddings-src")
+    if not (joined or one_vocabulary):  # of one size they would be taken for each other
+        raise ImportRefused(
+            f"Marian's tied-embeddings-all and tied-embeddings-src are false, so {path} may have a vocabulary for each "
+            f"language, which is not covered: say --one-vocabulary if {pieces} is that of both"
+        )
     source, target = (taken(arrays, "Wemb" if joined else f"{side}_Wemb") for side in ("encoder", "decoder"))
     tied = options.get("tied-embeddings-all") or options.get("tied-embeddings")
     output = target if tied else taken(arrays, "decoder_ff_logit_l2_W").t()

@@ -128,3 +128,14 @@ def write_marian(path: Path, pieces: list[str], **changes: Any) -> Path:
     names = path.with_suffix(".txt")
     names.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return names
+
+
+def write_untied_marian(path: Path, pieces: list[str], fewer: int = 0) -> Path:
+    """Write a model with an embedding for each side, the source's with `fewer` rows; returns the vocabulary."""
+    names = write_marian(path, pieces, **{"tied-embeddings-all": False, "tied-embeddings": True})
+    with numpy.load(path) as file:
+        arrays = dict(file)
+    arrays["decoder_Wemb"] = arrays.pop("Wemb")
+    arrays["encoder_Wemb"] = arrays["decoder_Wemb"][fewer:] * 2
+    numpy.savez(path, **arrays)
+    return names

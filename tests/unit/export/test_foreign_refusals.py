@@ -5,13 +5,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy
 import pytest
 import torch
 
 from export.foreign import joeynmt, marian, opennmt
 from export.foreign.foreign import ImportRefused
-from tests.unit.export.checkpoints import pieces_of, write_joeynmt, write_marian, write_opennmt
+from tests.unit.export.checkpoints import pieces_of, write_joeynmt, write_marian, write_opennmt, write_untied_marian
 
 pytestmark = pytest.mark.torch
 
@@ -112,18 +111,22 @@ def test_a_piece_needs_a_row(vocabulary: Path, tmp_path: Path, change: int) -> N
             joeynmt.read(tmp_path / "best.ckpt")
 
 
-def test_two_vocabularies_of_different_size_are_refused(vocabulary: Path, tmp_path: Path) -> None:
-    """Marian's models may have one for each language; an import takes one for both."""
-    pieces = pieces_of(vocabulary)
+def test_a_model_that_may_have_two_vocabularies_is_refused(vocabulary: Path, tmp_path: Path) -> None:
+    """Of one size, the wrong one is not noticed, so a caller must say that both sides have the one that is given."""
     path = tmp_path / "model.npz"
-    names = write_marian(path, pieces, **{"tied-embeddings-all": False, "tied-embeddings": True})
-    with numpy.load(path) as file:
-        arrays = dict(file)
-    arrays["decoder_Wemb"] = arrays.pop("Wemb")
-    arrays["encoder_Wemb"] = arrays["decoder_Wemb"][:-5]
-    numpy.savez(path, **arrays)
-    with pytest.raises(ImportRefused, match="or has the model one for each language"):
+    names = write_untied_marian(path, pieces_of(vocabulary))
+    with pytest.raises(ImportRefused, match=r"tied-embeddings-all .* say --one-vocabulary if .*model.txt"):
         marian.read(path, names)
+    foreign = marian.read(path, names, one_vocabulary=True)
+    assert torch.equal(foreign.source_embedding, 2 * foreign.target_embedding)
+
+
+def test_two_vocabularies_of_different_size_are_refused(vocabulary: Path, tmp_path: Path) -> None:
+    """Whatever the caller says."""
+    path = tmp_path / "model.npz"
+    names = write_untied_marian(path, pieces_of(vocabulary), fewer=5)
+    with pytest.raises(ImportRefused, match="or has the model one for each language"):
+        marian.read(path, names, one_vocabulary=True)
 
 
 def test_a_vocabulary_without_an_end_is_refused(vocabulary: Path, tmp_path: Path) -> None:
