@@ -167,28 +167,3 @@ def decoder_cells(cells: Sequence[Mapping[str, Tensor]], embedding_size: int) ->
     for number, cell in enumerate(cells[1:]):
         weights |= {f"decoder.upper.{number}.{name}": tensor for name, tensor in cell.items()}
     return weights
-
-
-def require(program: str, options: Mapping[str, Any], covered: Mapping[str, tuple[Any, ...]]) -> None:
-    """Refuse options with other values than the covered ones; one that is missing has its first.
-
-    Raises:
-        ImportRefused: names the option, its value, and what is covered.
-    """
-    for name, values in covered.items():
-        value = options.get(name, values[0])
-        if value not in values:
-            expected = " or ".join(map(repr, values))
-            raise ImportRefused(f"{program}'s {name} = {value!r} is not covered, only {expected}")
-
-
-def require_one_cutter(models: Mapping[str, str | None]) -> None:
-    """Refuse a SentencePiece model for each language, by the names of the options that give them.
-
-    Raises:
-        ImportRefused: the options name two.
-    """
-    given = {name: model for name, model in models.items() if model}
-    if len(set(given.values())) > 1:
-        named = " and ".join(f"{name} = {model!r}" for name, model in given.items())
-        raise ImportRefused(f"{named} is not covered, only one SentencePiece model for both languages")

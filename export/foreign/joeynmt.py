@@ -1,22 +1,13 @@
 """JoeyNMT: NAME.ckpt with a recurrent encoder and decoder, beside it config.yaml and the vocabularies."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from export.foreign.foreign import (
-    Foreign,
-    ImportRefused,
-    decoder_cells,
-    require,
-    require_one_cutter,
-    taken,
-    torch_cell,
-    torch_encoder,
-)
+from export.foreign.foreign import Foreign, ImportRefused, decoder_cells, taken, torch_cell, torch_encoder
+from export.foreign.options import number, refusing, require, require_one_cutter
 from export.foreign.vocabulary import read_pieces
 from models.config import ModelConfig
 
@@ -31,7 +22,6 @@ DECODER: dict[str, tuple[Any, ...]] = {
     "init_hidden": ("bridge", "zero"),
     "activation": ("tanh",),
 }
-UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError)
 SPECIAL = {"<unk>": "unk_token", "<s>": "bos_token", "</s>": "eos_token"}
 
 
@@ -41,16 +31,17 @@ def read(path: Path) -> Foreign:
     Raises:
         ImportRefused: it is none, or has an option that is not covered; names it.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
-        configuration = yaml.safe_load((path.parent / "config.yaml").read_text(encoding="utf-8"))
-        options, data = configuration["model"], configuration["data"]
-        encoder, decoder = options["encoder"], options["decoder"]
-        source, target = (read_pieces(path.parent / f"{side}_vocab.txt") for side in ("src", "trg"))
-        _require_text(data)
-    except (*UNREADABLE, pickle.UnpicklingError, yaml.YAMLError) as error:
-        why = str(error).partition("\n")[0]
-        raise ImportRefused(f"{path} is no checkpoint of JoeyNMT with config.yaml and vocabularies: {why}") from error
+    with refusing(f"{path} is no checkpoint of JoeyNMT with config.yaml and vocabularies"):
+        return _read(path)
+
+
+def _read(path: Path) -> Foreign:
+    state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
+    configuration = yaml.safe_load((path.parent / "config.yaml").read_text(encoding="utf-8"))
+    options, data = configuration["model"], configuration["data"]
+    encoder, decoder = options["encoder"], options["decoder"]
+    source, target = (read_pieces(path.parent / f"{side}_vocab.txt") for side in ("src", "trg"))
+    _require_text(data)
     require("JoeyNMT's encoder", encoder, ENCODER)
     require("JoeyNMT's decoder", {"type": "transformer"} | decoder, DECODER)  # its default
     if encoder.get("rnn_type", "gru") != decoder.get("rnn_type", "gru"):
@@ -117,16 +108,16 @@ def _bridge(state: dict[str, Any], config: ModelConfig, kind: str) -> dict[str, 
 
 
 def _config(encoder: dict[str, Any], decoder: dict[str, Any], size: int) -> ModelConfig:
-    hidden = decoder["hidden_size"]
+    hidden = number("JoeyNMT's decoder", decoder, "hidden_size")
     return ModelConfig.model_validate(
         {
             "cell": encoder.get("rnn_type", "gru"),
             "embedding_size": size,
-            "encoder_hidden_size": encoder["hidden_size"],
-            "encoder_layers": encoder.get("num_layers", 1),
+            "encoder_hidden_size": number("JoeyNMT's encoder", encoder, "hidden_size"),
+            "encoder_layers": number("JoeyNMT's encoder", encoder, "num_layers", 1),
             "bidirectional": encoder.get("bidirectional", True),
             "decoder_hidden_size": hidden,
-            "decoder_layers": decoder.get("num_layers", 1),
+            "decoder_layers": number("JoeyNMT's decoder", decoder, "num_layers", 1),
             "context": {"bahdanau": "additive", "luong": "general"}[decoder.get("attention", "bahdanau")],
             "attends": "after",
             "attention_size": hidden,

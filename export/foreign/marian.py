@@ -1,6 +1,5 @@
 """Marian: model.npz of the type s2s, the model of Nematus."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import yaml
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.foreign.foreign import Foreign, ImportRefused, require, taken
+from export.foreign.foreign import Foreign, ImportRefused, taken
+from export.foreign.options import number, refusing, require
 from export.foreign.vocabulary import read_pieces
 from models.config import ModelConfig
 
@@ -46,13 +46,15 @@ def read(path: Path, pieces: Path, one_vocabulary: bool = False) -> Foreign:
         ImportRefused: it is none, or has an option that is not covered; names it. Or nothing says that it has one
             vocabulary.
     """
-    try:
-        with numpy.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        options = yaml.safe_load(bytes(arrays.pop(OPTIONS)).rstrip(b"\0").decode("utf-8"))
-        numbers = _numbers(pieces)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, yaml.YAMLError, RuntimeError) as error:
-        raise ImportRefused(f"{path} is no model of Marian with a vocabulary {pieces}: {error}") from error
+    with refusing(f"{path} is no model of Marian with a vocabulary {pieces}"):
+        return _read(path, pieces, one_vocabulary)
+
+
+def _read(path: Path, pieces: Path, one_vocabulary: bool) -> Foreign:
+    with numpy.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    options = yaml.safe_load(bytes(arrays.pop(OPTIONS)).rstrip(b"\0").decode("utf-8"))
+    numbers = _numbers(pieces)
     require("Marian", options, COVERED)
     joined = options.get("tied-embeddings-all") or options.get("tied-embeddings-src")
     if not (joined or one_vocabulary):  # of one size they would be taken for each other
@@ -63,12 +65,13 @@ def read(path: Path, pieces: Path, one_vocabulary: bool = False) -> Foreign:
     source, target = (taken(arrays, "Wemb" if joined else f"{side}_Wemb") for side in ("encoder", "decoder"))
     tied = options.get("tied-embeddings-all") or options.get("tied-embeddings")
     output = target if tied else taken(arrays, "decoder_ff_logit_l2_W").t()
+    size = number("Marian", options, "dim-rnn")
     config = ModelConfig.model_validate(
         {
             "cell": "gru",
             "embedding_size": source.shape[1],
-            "encoder_hidden_size": options["dim-rnn"],
-            "decoder_hidden_size": options["dim-rnn"],
+            "encoder_hidden_size": size,
+            "decoder_hidden_size": size,
             "attends": "between",
             "attention_size": taken(arrays, "decoder_U_att").shape[0],
             "bridge": "mean",

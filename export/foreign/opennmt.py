@@ -1,22 +1,13 @@
 """OpenNMT-py: NAME_step_N.pt with a recurrent encoder and decoder, of version 3."""
 
 import argparse
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from export.foreign.foreign import (
-    Foreign,
-    ImportRefused,
-    decoder_cells,
-    require,
-    require_one_cutter,
-    taken,
-    torch_cell,
-    torch_encoder,
-)
+from export.foreign.foreign import Foreign, ImportRefused, decoder_cells, taken, torch_cell, torch_encoder
+from export.foreign.options import number, refusing, require, require_one_cutter
 from models.config import ModelConfig
 
 EMBEDDING = "embeddings.make_embedding.emb_luts.0.weight"
@@ -51,19 +42,21 @@ def read(path: Path) -> Foreign:
     Raises:
         ImportRefused: it is none, or has an option that is not covered; names it.
     """
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        options = vars(checkpoint["opt"])
-        require("OpenNMT-py", options, COVERED)
-        for transform in sorted(options.get("_all_transform", ())):
-            require("OpenNMT-py", {"transforms": transform}, {"transforms": TRANSFORMS})
-        names = [f"{side}_subword_model" for side in ("src", "tgt")]
-        require_one_cutter({f"OpenNMT-py's {name}": options.get(name) for name in names})
-        state, output, vocabularies = checkpoint["model"], checkpoint["generator"], checkpoint["vocab"]
-        sides = [{str(piece): i for i, piece in enumerate(vocabularies[side])} for side in ("src", "tgt")]
-    except (OSError, pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError) as error:
-        raise ImportRefused(f"{path} is no checkpoint of OpenNMT-py 3: {str(error).partition(chr(10))[0]}") from error
+    with refusing(f"{path} is no checkpoint of OpenNMT-py 3"):
+        return _read(path)
+
+
+def _read(path: Path) -> Foreign:
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    options = vars(checkpoint["opt"])
+    require("OpenNMT-py", options, COVERED)
+    for transform in sorted(options.get("_all_transform", ())):
+        require("OpenNMT-py", {"transforms": transform}, {"transforms": TRANSFORMS})
+    names = [f"{side}_subword_model" for side in ("src", "tgt")]
+    require_one_cutter({f"OpenNMT-py's {name}": options.get(name) for name in names})
+    state, output, vocabularies = checkpoint["model"], checkpoint["generator"], checkpoint["vocab"]
+    sides = [{str(piece): i for i, piece in enumerate(vocabularies[side])} for side in ("src", "tgt")]
     config = _config(options, state)
     kind = config.cell
     feeding = config.input_feeding
@@ -95,8 +88,10 @@ def _config(options: dict[str, Any], state: dict[str, Any]) -> ModelConfig:
     sizes = [taken(state, f"{side}.{EMBEDDING}").shape[1] for side in ("encoder", "decoder")]
     if sizes[0] != sizes[1]:
         raise ImportRefused(f"OpenNMT-py's src_word_vec_size {sizes[0]} and tgt_word_vec_size {sizes[1]} must be equal")
-    size = int(options["dec_hid_size"])
-    if options["enc_hid_size"] != size or options["enc_layers"] != options["dec_layers"]:
+    size, layers, *encoder = (
+        number("OpenNMT-py", options, name) for name in ("dec_hid_size", "dec_layers", "enc_hid_size", "enc_layers")
+    )
+    if encoder != [size, layers]:
         raise ImportRefused("OpenNMT-py's encoder and decoder must have as many layers, of the same size")
     both = options["encoder_type"] == "brnn"
     return ModelConfig.model_validate(
@@ -104,10 +99,10 @@ def _config(options: dict[str, Any], state: dict[str, Any]) -> ModelConfig:
             "cell": options["rnn_type"].lower(),
             "embedding_size": sizes[0],
             "encoder_hidden_size": size // (1 + both),
-            "encoder_layers": options["enc_layers"],
+            "encoder_layers": layers,
             "bidirectional": both,
             "decoder_hidden_size": size,
-            "decoder_layers": options["dec_layers"],
+            "decoder_layers": layers,
             "context": options["global_attention"],
             "input_feeding": bool(options.get("input_feed", 1)),
             "bridge": "copy",
