@@ -141,17 +141,20 @@ class Shard:
         try:
             if lane not in self._searches:
                 self._searches[lane], self._lane_rows[lane] = self._search(lane), 0
+            search = self._searches[lane]
             for _, group in groupby(requests, key=lambda request: id(request.encoded)):
                 batch = list(group)
+                if batch[0].row != search.rows:  # behind rows that were lost in this step, and are still to be cleared
+                    break
                 encoded = batch[0].encoded
                 assert encoded is not None
                 self._runner.admit(lane, encoded, [request.encoded_row for request in batch])
-                self._searches[lane].join(batch)
+                search.join(batch)
                 joined += batch
         except Exception as error:
             self.cause = error
-            lost = requests[len(joined) :]  # they hold the last rows, so that nobody else's moves
-            log.exception("admitting %d requests to %s failed", len(lost), lane)
+            log.exception("admitting %d requests to %s failed", len(requests) - len(joined), lane)
+        if lost := requests[len(joined) :]:  # they hold the last rows, so that nobody else's moves
             self._retry(lane, [request.row for request in lost])
         if joined:
             self._resting.pop(lane, None)

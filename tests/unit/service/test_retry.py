@@ -1,11 +1,12 @@
 """A failure fails whom it must, and nobody else."""
 
 import logging
+from collections.abc import Sequence
 
 import pytest
 
 from service.errors import InternalError
-from service.request import Lane, Request, Status
+from service.request import Encoded, Lane, Request, Status
 from service.search.candidates import Choice, Step
 from service.search.greedy import Greedy
 from service.search.hypothesis import FinishReason, Hypothesis
@@ -81,6 +82,39 @@ def test_a_step_that_fails_once_costs_nobody() -> None:
     assert set(finished) == {first, second}
     assert (said(first), said(second)) == ([7, 6, 5], [9, 8])
     assert engine.scheduler.running == engine.scheduler.waiting == 0
+
+
+class Crowded(FakeRunner):
+    """Have no memory once, for who joins others."""
+
+    failed = False
+
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
+        """Append rows."""
+        if self.lanes.get(lane) and not self.failed:
+            self.failed = True
+            raise MemoryError("none is left")
+        super().admit(lane, encoded, chosen)
+
+
+def test_who_joins_behind_rows_that_were_lost_keeps_its_place() -> None:
+    """Of two slots that are free, one is for who is ready and fails to join, the other for who is encoded then."""
+    engine, finished = make_engine(runner := Crowded())
+    engine.scheduler.encoded_ahead = 5
+    sources = (range(5, 13), range(6, 14), (5, 6), (6, 7), (20, 21))
+    requests = [make_request(*source) for source in (*sources, (10, 11, 12), (13, 14))]
+    for request in requests[: len(sources)]:
+        engine.submit(request)
+    engine.step()
+    for request in requests[len(sources) :]:
+        engine.submit(request)
+    run_dry(engine)
+    assert runner.failed
+    assert len(finished) == len(requests)
+    assert sum(request.retried for request in requests) == 2
+    assert all(said(request) == reversed_source(request) for request in finished)
+    assert engine.scheduler.running == engine.scheduler.waiting == 0
+    assert not any(runner.lanes.values())
 
 
 class Forgetful(Greedy):
