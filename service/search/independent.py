@@ -27,13 +27,14 @@ class Independent(Search):
         self._top_p = numpy.ones(0, numpy.float64)
         self._branch = numpy.zeros(0, numpy.int64)  # where alternatives part; -1: nowhere
         self._least = numpy.zeros(0, numpy.float64)  # log-probability of an alternative
+        self._parted = numpy.zeros(0, numpy.bool_)  # which a hypothesis does not tell that a guard has cut
 
     def join(self, requests: Sequence[Request]) -> None:
         """Append a row for each request."""
         start = self.rows
         super().join(requests)
         new = slice(start, self.rows)
-        self._finished[new], self._going[new] = None, True
+        self._finished[new], self._going[new], self._parted[new] = None, True, False
         self._seed[new], self._temperature[new], self._top_k[new], self._top_p[new] = 0, 1, 0, 1
         for row, request in enumerate(requests, start):
             options, sampling = request.options, request.options.sampling
@@ -72,7 +73,7 @@ class Independent(Search):
             places = numpy.arange(self.width, dtype=numpy.uint64)
             chosen[samples] = draw(weights, uniform(self._seed[samples][:, None], places, steps))
         for row in numpy.flatnonzero(self._branch[:n] == length).tolist():
-            chosen[row] = self._part(row, scores[row, 0])
+            chosen[row], self._parted[row] = self._part(row, scores[row, 0]), True
         return chosen
 
     def _part(self, row: int, scores: NDArray[numpy.float32]) -> NDArray[numpy.int64]:
@@ -108,7 +109,7 @@ class Independent(Search):
         """
         found = [hypothesis for hypothesis in self._finished[request.row].tolist() if hypothesis is not None]
         if request.options.alternatives:
-            return found if found[0].steps > self._branch[request.row] else found[:1]
+            return found if self._parted[request.row] else found[:1]
         return sorted(found, key=lambda hypothesis: -hypothesis.rank)
 
     def certain(self, request: Request) -> Certain:

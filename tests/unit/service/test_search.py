@@ -199,6 +199,16 @@ def test_alternatives_part_once() -> None:
     assert [h.ids for h in few] == [h.ids for h in found[:3]]
 
 
+def test_alternatives_that_a_guard_cuts_leave_the_others() -> None:
+    """Also where what is left of the first one ends before they part."""
+    prefix = (9, *[7] * 8)
+    options = {"num_hypotheses": 3, "alternatives": True, "prefix": prefix}
+    source = next(source for source in range(4, 400) if search(source, **options)[0].ids[9:10] == (7,))
+    first, *others = search(source, **options, repetition_guard=True)
+    assert (first.ids, first.finish_reason) == (prefix[:2], FinishReason.REPETITION_GUARD)
+    assert [h.ids[: len(prefix)] for h in others] == [prefix] * 2
+
+
 def test_a_forced_target_is_scored() -> None:
     """A prefix that ends in eos gives every piece's log-probability."""
     best = search(5, 6)[0]
