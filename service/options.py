@@ -50,6 +50,11 @@ class SearchOptions:
         return max(self.beam_size, self.num_hypotheses)
 
     @property
+    def has_least_length(self) -> bool:
+        """Tell whether a target cannot end before so many pieces, wherever the model would end it."""
+        return bool(self.prefix or self.min_length)
+
+    @property
     def keeps_attention(self) -> bool:
         """Tell whether the attention weights of every step are needed."""
         return self.alignment or self.coverage_penalty > 0

@@ -46,7 +46,12 @@ class Pace:
         self.step_seconds = self._seconds + slope * max(0.0, self._full - self._load)
 
     def ended(self, request: Request) -> None:
-        """Learn from a request that was decoded to its end."""
+        """Learn from a request that was decoded to its end, if the model chose where that is.
+
+        A target that was given may be hundreds of times as long as its source, and the deviation would be that of one.
+        """
+        if request.options.has_least_length:
+            return
         off = request.steps / (len(request.source_ids) + 1) - self._ratio
         self._ratio += off / REQUESTS
         self._ratio_variance += (off * off - self._ratio_variance) / REQUESTS

@@ -1,5 +1,7 @@
 """What requests are expected to take follows from what the last ones took."""
 
+from typing import Any
+
 import pytest
 
 from service.pace import Pace
@@ -28,6 +30,18 @@ def test_lengths_are_learned() -> None:
     request = make_request(*range(5, 24))
     assert pace.steps(request) in (40, 41)
     assert pace.most_steps(19, MAX_LENGTH) <= 42
+
+
+@pytest.mark.parametrize("options", [{"prefix": (9,) * 251}, {"min_length": 250}])
+def test_lengths_that_callers_chose_teach_nothing(options: dict[str, Any]) -> None:
+    """One target of 250 pieces for a source of one, as a Score may have, would count for many requests."""
+    pace = Pace(8)
+    learn(pace, 1.1)
+    before = pace.most_steps(60, 250)
+    request = make_request(5, max_length=251, **options)
+    request.steps = 251
+    pace.ended(request)
+    assert pace.most_steps(60, 250) == before
 
 
 def test_nobody_is_expected_to_pass_the_limit() -> None:
