@@ -47,7 +47,7 @@ class Runner(Protocol):
         ...
 
     def release(self, lane: Lane) -> None:
-        """Give back the memory of an empty lane."""
+        """Give back the memory of a lane that is empty, or whose step failed: nothing of its rows may stay."""
         ...
 
     def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> Sequence[Step]:
@@ -156,7 +156,7 @@ class OnnxRunner:
             self._lanes[lane].compact(into, taken, rows)
 
     def release(self, lane: Lane) -> None:
-        """Give back the memory of an empty lane."""
+        """Give back the memory of a lane."""
         self._lanes.pop(lane, None)
 
     def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> Sequence[Step]:

@@ -195,6 +195,7 @@ class Shard:
             over = [r for r in search.requests if r.status is Status.FINISHED and not r.cancelled_at]
             begun = [r for r in search.requests if r.status is Status.RUNNING]  # and will begin again
             self.stats.wasted_steps += search.width * sum(map(search.steps, begun))
+            self._runner.release(lane)
             self._retry(lane)
             self.fail([request for request in over if request.finish_reason is None], InternalError(FAILED))
             return [request for request in over if request.error is None]

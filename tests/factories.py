@@ -93,8 +93,9 @@ class FakeRunner:
             del array[rows:]
 
     def release(self, lane: Lane) -> None:
-        """Forget an empty lane."""
-        assert self.lanes.pop(lane) == self.said.pop(lane) == []
+        """Forget a lane."""
+        self.lanes.pop(lane, None)
+        self.said.pop(lane, None)
 
     def begin(self) -> None:
         """Do nothing."""

@@ -73,13 +73,17 @@ class CudaMemory:
         self._call("cudaMalloc", ctypes.byref(pointer), ctypes.c_size_t(size))
         assert pointer.value is not None
         self._held[pointer.value] = size
-        self._call("cudaMemsetAsync", pointer, 0, ctypes.c_size_t(size), self._stream)
+        self.clear(pointer.value, size)
         return pointer.value
 
     def free(self, address: int) -> None:
         """Give memory back, once nothing reads it any more."""
         del self._held[address]
         self._call("cudaFree", ctypes.c_void_p(address))
+
+    def clear(self, address: int, size: int) -> None:
+        """Make bytes zero."""
+        self._call("cudaMemsetAsync", ctypes.c_void_p(address), 0, ctypes.c_size_t(size), self._stream)
 
     def staging(self, count: int, dtype: numpy.dtype[Any]) -> Array:
         """Return memory of the host (count,) that is never paged out."""

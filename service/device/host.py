@@ -41,6 +41,10 @@ class HostMemory:
         """Give memory back."""
         self._left += self._held.pop(address).nbytes
 
+    def clear(self, address: int, size: int) -> None:
+        """Make bytes zero."""
+        ctypes.memset(address, 0, size)
+
     def staging(self, count: int, dtype: numpy.dtype[Any]) -> Array:
         """Return memory of the host (count,)."""
         return numpy.zeros(count, dtype)

@@ -53,6 +53,8 @@ class DeviceLane:
         elif slots > old.slots:
             self._rack = self._shelf.take(slots, self.length)
             self._rack.copy(old, self.rows, self.phase, self.width)
+            if self.begun < self.rows:  # of whom no step has told yet whether they are numbers
+                old.clear()
             self._shelf.give_back(old)
 
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
@@ -71,7 +73,9 @@ class DeviceLane:
         self.begun = self.rows
 
     def leave(self) -> None:
-        """Give the rack back."""
+        """Give the rack back, and leave nothing on it of rows that were not told to leave: their step has failed."""
         if self._rack is not None:
+            if self.rows:
+                self._rack.clear()
             self._shelf.give_back(self._rack)
         self._rack, self.rows, self.begun, self.told = None, 0, 0, False

@@ -37,6 +37,10 @@ class Memory(Protocol):
         """Give memory back; nobody may read it any more."""
         ...
 
+    def clear(self, address: int, size: int) -> None:
+        """Make bytes zero."""
+        ...
+
     def staging(self, count: int, dtype: numpy.dtype[Any]) -> Array:
         """Return memory of the host (count,) that the device copies from and to without a detour; it is kept."""
         ...

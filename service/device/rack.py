@@ -86,6 +86,14 @@ class Rack:
         self.bound.clear()
         self._memory.free(next(iter((*self.remembered.values(), self.lengths))).address)
 
+    def clear(self) -> None:
+        """Make zeros of what is remembered.
+
+        What lies behind a source is masked: its weight is 0, but 0 times what is no number is none.
+        """
+        for block in self.remembered.values():
+            self._memory.clear(block.address, self.slots * block.stride)
+
     def admit(self, encoded: Encoded, chosen: Sequence[int], row: int, phase: int, width: int) -> None:
         """Write the chosen rows of an encoder batch into `row` and those behind it, which have `width` hypotheses each.
 

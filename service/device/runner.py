@@ -182,7 +182,7 @@ class DeviceRunner:
             self._lanes[lane].compact(into, taken, rows)
 
     def release(self, lane: Lane) -> None:
-        """Forget an empty lane."""
+        """Forget a lane."""
         if lane in self._lanes:
             self._lanes.pop(lane).leave()
 

@@ -74,6 +74,9 @@ class Runtime:
         for row in range(rows.value):
             ctypes.memmove(to.value + row * stride.value, at.value + row * source.value, size.value)
 
+    def _cudaMemsetAsync(self, at: Any, value: int, size: Any, stream: Any) -> None:  # noqa: N802
+        ctypes.memset(at, value, size.value)
+
     def _cudaMemGetInfo(self, free: Any, total: Any) -> None:  # noqa: N802
         free._obj.value = FREE - sum(len(buffer) for buffer in self.held.values())
 
@@ -101,6 +104,10 @@ def test_numbers_come_back_as_they_went(runtime: Runtime) -> None:
     memory.wait()
     assert got.tolist() == [0, 1, 2, 3, 0, 0, 1, 0]
     assert (memory.uploaded, memory.downloaded) == (64, 64)
+    memory.clear(second + 8, 16)
+    memory.download(got, second)
+    memory.wait()
+    assert got.tolist() == [0, 0, 0, 3, 0, 0, 1, 0]
     memory.free(first)
     assert len(runtime.held) == 3
     del memory

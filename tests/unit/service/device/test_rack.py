@@ -143,6 +143,23 @@ def test_an_empty_lane_gives_its_rack_to_the_next() -> None:
     assert third.rack is shelf.first[0]
 
 
+@pytest.mark.parametrize("more", [[], [LENGTH] * 4])
+def test_nothing_stays_of_rows_that_no_step_has_proved(more: list[int]) -> None:
+    """Neither on the rack of a lane whose step failed, nor on a smaller one that it had before."""
+    memory, shelf = make(slots=4)
+    lane = DeviceLane(shelf, LENGTH, 1)
+    lane.admit(encode([LENGTH], 7), [0])
+    racks = {id(lane.rack): lane.rack}
+    if more:
+        lane.admit(encode(more, 8), range(len(more)))
+        racks[id(lane.rack)] = lane.rack
+    assert len(racks) == 1 + bool(more)
+    lane.leave()
+    for rack in racks.values():
+        for block in rack.remembered.values():
+            assert not read(memory, block, rack.slots).any()
+
+
 def test_full_device_is_said_and_idle_racks_are_given_up() -> None:
     """Where memory does not suffice, racks that nobody has go first; the message counts what is needed."""
     with pytest.raises(DeviceFull, match=r"4096 slots take \d+ MiB of the device's memory, 0 are left"):
