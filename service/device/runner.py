@@ -190,6 +190,7 @@ class DeviceRunner:
         """Advance all rows of a lane by one piece, or by up to `ahead` where the device may choose; then wait once.
 
         Raises:
+            ArithmeticError: the model gave no numbers to a row that begins.
             DeviceLost: it failed, and so would whatever came after it.
         """
         try:
@@ -205,12 +206,18 @@ class DeviceRunner:
         if not (chooses and on.told):
             self._tell(on, choice, rows)
         on.told = chooses
+        begun = on.begun
         found: list[Arrays] = []
         for number in range(ahead if chooses else 1):
             self._steps.run(role, on.rack, on.phase, rows, on.width, alignment)
             found.append(self._steps.fetch(role, on, alignment, number))
             on.stepped()
+        # Ids do not tell that there were no numbers. Of who began that is looked at, as joining costs several copies
+        # anyway; one more for each step would be dear.
+        first = self._steps.fetch_state(on, begun) if role == "step_select" and begun < on.rows else None
         self.memory.wait()
+        if first is not None and numpy.isnan(first[:, 0]).any():  # of one that is none, a step makes all of a row so
+            raise ArithmeticError("the decoder graph gave NaN")
         return [_step(role, arrays) for arrays in found]
 
     def _role(self, lane: Lane, choice: Choice) -> str:

@@ -135,6 +135,17 @@ class Steps:
                 found[tensor.name] = staged.reshape(lane.rows, lane.width, *((count,) if len(tensor.shape) > 2 else ()))
         return found
 
+    def fetch_state(self, lane: DeviceLane, first: int) -> Array:
+        """Have the state (N, *) copied that the last step left of each hypothesis from row `first` on, as `fetch` does.
+
+        Of several it is the last, which follows from all others.
+        """
+        name, block = list(lane.reads.state.items())[-1]
+        count = (lane.rows - first) * lane.width
+        staged = self._staging(name, block, 0)[: count * block.count]
+        self._memory.download(staged, block.at(first * lane.width))
+        return staged.reshape(count, block.count)
+
     def _staging(self, name: str, block: Block, number: int) -> Array:
         if (name, number) not in self._staged:
             self._staged[name, number] = self._memory.staging(self._slots * block.count, block.dtype)

@@ -3,13 +3,14 @@
 import itertools
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
 import numpy
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
 
 from service.bundle import Bundle, read_bundle
 from service.core import local
@@ -26,7 +27,7 @@ from service.options import SearchOptions
 from service.parts import Graph
 from service.provider import Device
 from service.registry import Registry
-from service.request import Lane, Request
+from service.request import Encoded, Lane, Request
 from service.runner import OnnxRunner, Runner
 from service.scheduler import Scheduler
 from service.search.kinds import make_search
@@ -212,7 +213,7 @@ def test_a_narrow_lane_follows_a_wide_one(bundle: Bundle) -> None:
 
 
 def test_a_greedy_step_copies_16_bytes_a_row(bundle: Bundle) -> None:
-    """While nobody joins or leaves, ids come to the host and nothing goes to the device."""
+    """While nobody joins or leaves, ids come to the host and nothing goes to the device; a state of each comes once."""
     runner, _ = open_device(bundle, "fp32")
     requests = make_requests(bundle, 8, kinds=(PLAIN,))
     special = bundle.manifest.special_ids
@@ -226,10 +227,11 @@ def test_a_greedy_step_copies_16_bytes_a_row(bundle: Bundle) -> None:
         engine.submit(request)
     memory = runner.memory
     lengths, up, down = 8 * len(requests), memory.uploaded, memory.downloaded
+    (state,) = bundle.manifest.state
     while engine.scheduler.busy:
         engine.step()
     rows = engine.stats.decode_rows.sum
-    assert memory.downloaded - down == 8 * rows
+    assert memory.downloaded - down == 8 * rows + 4 * state.features[0] * len(requests)
     assert memory.uploaded - up - lengths < 8 * rows / 2
 
 
@@ -258,6 +260,41 @@ def test_a_step_that_fails_costs_nobody(
     expected = translate(bundle, OnnxRunner(bundle, "fp32", 1), make_requests(bundle, 30, kinds=(PLAIN,)))
     assert_same(translate(bundle, runner, make_requests(bundle, 30, kinds=(PLAIN,))), expected, 1e-4)
     assert failed
+
+
+@pytest.mark.parametrize("kind", [PLAIN, {}, {"beam_size": 3}, {"no_repeat_ngram_size": 3}])
+def test_a_source_that_gives_no_numbers_fails_alone(
+    bundle: Bundle, kind: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither those beside it nor those that have its slots later hear of it."""
+    caplog.set_level("CRITICAL")
+    runner, _ = open_device(bundle, "fp32")
+    requests, again, expected = (
+        [request for request in make_requests(bundle, 24, kinds=(kind,)) if len(request.source_ids) <= LENGTHS[0]]
+        for _ in range(3)
+    )
+    longest = max(range(len(requests)), key=lambda number: len(requests[number].source_ids))
+    bad, real = requests[longest], runner.encode
+
+    def encode(sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
+        encoded = real(sources)
+        rows = [row for row, source in enumerate(sources) if source is bad.source_ids]
+
+        def spoiled(values: Mapping[str, Any]) -> dict[str, Any]:
+            arrays = {name: value.numpy().copy() for name, value in values.items()}
+            for array in arrays.values():
+                array[rows] = numpy.nan
+            return {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+
+        return Encoded(spoiled(encoded.state), spoiled(encoded.memory), encoded.lengths)
+
+    monkeypatch.setattr(runner, "encode", encode)
+    for several in (requests, again, expected):
+        translate(bundle, runner if several is not expected else OnnxRunner(bundle, "fp32", 1), several, len(several))
+    assert isinstance(bad.error, InternalError)
+    assert_same([r for r in requests if r is not bad], [r for r in expected if r is not expected[longest]], 1e-4)
+    assert_same(again, expected, 1e-4)
+    assert not any(request.retried for request in again)
 
 
 @pytest.mark.parametrize("first", ["a call of ours", "the encoder", "a step"])
