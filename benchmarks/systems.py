@@ -54,13 +54,15 @@ def served(arguments: argparse.Namespace, lengths: Mapping[str, int]) -> list[Pe
         OurWorkers(f"{OURS}, {threads} workers", repository, version, options, workers=threads),
         Triton(bundle, threads, name=f"Triton, Python backend running ONNX Runtime, {threads} threads"),
         Triton(bundle, 1, instances=threads, name=f"Triton, the same, {threads} instances of one thread"),
+        Triton(bundle, threads, drop=True, name="Triton, finished rows leave"),
+        Triton(bundle, 1, instances=threads, drop=True, name=f"Triton, finished rows leave, {threads} instances"),
         dynamic(bundle, threads),
         naive(bundle, threads),
         *(CTranslate2(lengths, precision) for precision in ("fp32", "int8")),
     ]
     for checkout in arguments.checkouts:
         name = f"{OURS} at {commit(checkout)}"
-        known.append(Ours(name, checkout / "model_repository", version, root=checkout.resolve()))
+        known.append(Ours(name, checkout / "model_repository", version, options, checkout.resolve()))
     if plain:
         known.append(Triton(plain, threads, name="Triton, plain graphs"))
         known.append(Triton(plain, threads, spinning=True, name="Triton, plain graphs, threads that spin"))

@@ -50,6 +50,7 @@ class Triton:
     threads: int
     spinning: bool = False
     instances: int = 1  # of the model, each a process with threads of its own
+    drop: bool = False  # finished rows leave their batch, instead of being computed until its end
     environment: Path = ENVIRONMENT
     name: str = "Triton, Python backend running ONNX Runtime"
 
@@ -103,6 +104,7 @@ class Triton:
             instances=self.instances,
             threads=self.threads,
             spinning=int(self.spinning),
+            drop=int(self.drop),
         )
         (folder / MODEL / "config.pbtxt").write_text(config, encoding="utf-8")
 

@@ -17,13 +17,15 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Load the bundle that config.pbtxt names."""
         parameters = json.loads(args["model_config"])["parameters"]
-        bundle, threads, spinning = (parameters[key]["string_value"] for key in ("bundle", "threads", "spinning"))
-        self._decoder = DecodeLoop(Path(bundle), int(threads), spinning == "1")
+        given = {key: parameter["string_value"] for key, parameter in parameters.items()}
+        self._decoder = DecodeLoop(Path(given["bundle"]), int(given["threads"]), given["spinning"] == "1")
+        self._drop = given["drop"] == "1"
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Decode the texts of all requests, one each, in one batch."""
         tensors = [backend.get_input_tensor_by_name(request, "text").as_numpy() for request in requests]
-        return list(map(_response, self._decoder.translate([tensor.item().decode() for tensor in tensors])))
+        texts = [tensor.item().decode() for tensor in tensors]
+        return list(map(_response, self._decoder.translate(texts, self._drop)))
 
 
 def _response(translation: Translation) -> Any:
