@@ -25,7 +25,7 @@ class Ours(TranslatePeer):
 
     @property
     def _flags(self) -> tuple[str, ...]:
-        return (*serving(self.repository.resolve(), self.version), "--log-level", "warning", *self.options)
+        return (*serving(self.repository.resolve(), self.version), *self.options)
 
     def missing(self) -> str:
         """Say that it runs wherever the benchmark does."""
