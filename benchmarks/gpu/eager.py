@@ -8,17 +8,18 @@ import torch
 
 from export.restore import restore
 from models.tokenizer import BOS_ID
+from service.parts import FP16
 from service.provider import Device
 
 STEPS, TURNS = 40, 7
 
 
 @torch.no_grad()
-def measure_eager(bundle: Path, device: Device, rows: int, length: int) -> float:
-    """Return the median seconds of a greedy step of rows with sources of a length."""
+def measure_eager(bundle: Path, device: Device, precision: str, rows: int, length: int) -> float:
+    """Return the median seconds of a greedy step of rows with sources of a length, in fp16 or else fp32."""
     tokenizer, model = restore(bundle)
     where = torch.device(str(device))
-    model = model.to(where).eval()
+    model = model.to(where, torch.float16 if precision == FP16 else torch.float32).eval()
     source = torch.randint(4, len(tokenizer), (rows, length), device=where)
     memory, first = model.encode(source, torch.full((rows,), length, device=where))
     seconds = []
