@@ -70,8 +70,8 @@ def main() -> None:
             rate, batch = measure(slots, sentences[: arguments.sentences], arguments.in_flight)
             rates[slots].append(rate)
             print(f"run {run + 1}, {slots:3} slots: {rate:7.1f} sentences/s, mean decode batch {batch:.1f}", flush=True)
-    medians = {slots: statistics.median(values) for slots, values in rates.items()}
-    print(f"median ratio {medians[arguments.in_flight] / medians[1]:.2f}")
+    ratios = [many / one for many, one in zip(rates[arguments.in_flight], rates[1], strict=True)]
+    print(f"median ratio {statistics.median(ratios):.2f}")
     for count, megabytes in memory(sentences, arguments.in_flight).items():
         print(f"resident memory after {count:6} requests: {megabytes:.1f} MB")
 

@@ -39,10 +39,11 @@ def _left_alone() -> Iterator[None]:
 
 @contextmanager
 def _scraped(server: ServerProcess) -> Iterator[None]:
-    """Scrape a server as Prometheus would, meanwhile."""
+    """Scrape a server as Prometheus would, from now on."""
     over = threading.Event()
 
     def run() -> None:
+        scrape(server.http)
         while not over.wait(SCRAPE_SECONDS):
             scrape(server.http)
 

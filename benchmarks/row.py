@@ -79,7 +79,8 @@ def load(
 
 def _said(found: Generated, tokens: Sequence[int]) -> int:
     """Count the tokens of all replies: a text has the same translation every time."""
-    return sum(tokens[payload] for payload in found.run.samples.payload)
+    samples = found.run.samples
+    return sum(tokens[payload] for payload, code in zip(samples.payload, samples.code, strict=True) if code == 0)
 
 
 def median(rows: Sequence[Row]) -> Row:

@@ -2,8 +2,9 @@
 
 python -m benchmarks.search_agreement FILE [--sentences 500] [--only NAME]     (as benchmarks.agreement)
 
-All requests go 64 at a time in random order, option sets mixed. What differs is a tie if noise of at most the size of
-rounding leads the reference to the served result, too; to each sample on its own, as one does not know of the others.
+All requests go 64 at a time in random order, option sets mixed. What differs is a tie if noise with a deviation of the
+size of rounding leads the reference to the served result, too; to each sample on its own, as one does not know of the
+others.
 """
 
 import argparse
