@@ -24,7 +24,7 @@ class Lifecycle:
         self._repository, self._registry, self._make = repository, registry, make
         self._turn = asyncio.Lock()  # memory and cores are for one at a time
         self._tasks: set[asyncio.Task[Status]] = set()
-        self._tried: dict[Version, object] = {}  # the stamp of each version when it was last loaded, or refused
+        self._refused: dict[Version, object] = {}  # the stamp of each version that was refused last
 
     async def start(self) -> None:
         """Load all versions that are wanted, before anything is served.
@@ -74,17 +74,17 @@ class Lifecycle:
     async def _load(self, version: Version) -> Status:
         async with self._turn:
             if self._status(version) is not State.AVAILABLE:
-                self._tried[version] = await asyncio.to_thread(self._repository.stamp, version)
+                stamp = await asyncio.to_thread(self._repository.stamp, version)
                 try:
                     bundle = await asyncio.to_thread(self._read, version)
                 except StartupError as error:
-                    raise self._refuse(version, error) from error
+                    raise self._refuse(version, stamp, error) from error
                 self._registry.statuses[version] = Status(State.LOADING)
                 try:
                     self._registry.add(await asyncio.to_thread(self._make, bundle))
                 except Exception as error:
                     log.exception("version %d of %s is refused", version[1], version[0])
-                    raise self._refuse(version, error) from error
+                    raise self._refuse(version, stamp, error) from error
             return self._registry.statuses[version]
 
     async def _unload(self, version: Version) -> Status:
@@ -131,8 +131,8 @@ class Lifecycle:
                 await self.unload((name, number))
 
     async def _is_another(self, version: Version) -> bool:
-        """Tell whether a version is not what was tried last."""
-        return await asyncio.to_thread(self._repository.stamp, version) != self._tried.get(version)
+        """Tell whether a version is not what was refused last."""
+        return await asyncio.to_thread(self._repository.stamp, version) != self._refused.get(version)
 
     def newest(self, name: str) -> int:
         """Return the highest version of a model in the repository; 0: there is none.
@@ -158,8 +158,9 @@ class Lifecycle:
         status = self._registry.statuses.get(version)
         return status.state if status else None
 
-    def _refuse(self, version: Version, error: Exception) -> ModelRefused:
-        """Note why a version is not served; returns what says so to whoever asked for it."""
+    def _refuse(self, version: Version, stamp: object, error: Exception) -> ModelRefused:
+        """Note why a version is not served, and what it is; returns what says so to whoever asked for it."""
+        self._refused[version] = stamp
         parity = False if isinstance(error, ParityError) else None
         self._registry.statuses[version] = Status(State.END, str(error), parity, refused=True)
         return ModelRefused(f"version {version[1]} of {version[0]!r} is not served: {error}")

@@ -41,9 +41,9 @@ class Repository:
 
     def stamp(self, version: Version) -> frozenset[tuple[str, int, int]]:
         """Return what is another as soon as a file of a version is, which may have been taken away."""
-        name, number = version
+        folder = self._folder(version)
         try:
-            files = {file.name: file.stat() for file in (self.path / name / str(number)).iterdir()}
+            files = {file.name: file.stat() for file in folder.iterdir()} if folder else {}
         except OSError:
             return frozenset()
         return frozenset((file, found.st_ino, found.st_mtime_ns) for file, found in files.items())
@@ -99,14 +99,18 @@ class Repository:
             BundleError: it must not be served.
         """
         name, number = version
-        folder = self.path / name / str(number)
-        # A name may come from a request: it leads nowhere else.
-        if name not in (found.name for found in _folders(self.path)) or not folder.is_dir():
+        folder = self._folder(version)
+        if folder is None or not folder.is_dir():
             raise VersionNotFound(f"the model repository has no version {number} of {quoted(name)}")
         bundle = read_bundle(folder)
         if bundle.manifest.name != name:
             raise StartupError(f"{folder}: its manifest names the model {bundle.manifest.name!r}, not {name!r}")
         return bundle
+
+    def _folder(self, version: Version) -> Path | None:
+        """Return where a version would be. Its name may come from a request: it leads nowhere else."""
+        name, number = version
+        return next((folder / str(number) for folder in _folders(self.path) if folder.name == name), None)
 
 
 def _folders(path: Path) -> list[Path]:

@@ -91,10 +91,11 @@ def test_another_file_has_another_stamp(path: Path) -> None:
     assert repository.stamp(("en-de", 3)) == frozenset()
 
 
-@pytest.mark.parametrize("name", ["..", ".", "", "xx", ".export", "en-de/1/..", "/etc", "README.md"])
+@pytest.mark.parametrize("name", ["..", ".", "", "xx", ".export", "en-de/1/..", "/etc", "README.md", "a\0b"])
 def test_names_lead_nowhere_else(path: Path, name: str) -> None:
     """A name that is no folder of the repository is not found, whatever it would lead to."""
     with pytest.raises(VersionNotFound):
         Repository(path / "en-de").read((name, 1))
     with pytest.raises(VersionNotFound):
         Repository(path).read((name, 1))
+    assert Repository(path).stamp((name, 1)) == frozenset()
