@@ -38,6 +38,7 @@ class Shard:
         self._scheduler, self._runner, self._search, self._emit = scheduler, runner, search, emit
         self._searches: dict[Lane, Search] = {}
         self._resting: dict[Lane, None] = {}  # lanes without rows, the longest empty first
+        self._failed: set[Lane] = set()  # lanes of whose rows nothing may stay
         self._lane_rows: dict[Lane, int] = {}  # row steps of a lane so far, for each request's mean batch size
 
     def begin(self) -> None:
@@ -82,6 +83,9 @@ class Shard:
             if search and request.row < search.rows:  # else it was cancelled before it was there
                 self.stats.wasted_steps += search.width * search.steps(request)
         for compaction in plan.compactions:
+            if compaction.lane in self._failed:
+                self._failed.remove(compaction.lane)
+                self._runner.release(compaction.lane)
             if search := self._searches.get(compaction.lane):  # none where no request was ever admitted
                 self._runner.compact(compaction.lane, compaction.into, compaction.taken, compaction.rows)
                 search.compact(compaction.into, compaction.taken, compaction.rows)
@@ -195,7 +199,9 @@ class Shard:
             over = [r for r in search.requests if r.status is Status.FINISHED and not r.cancelled_at]
             begun = [r for r in search.requests if r.status is Status.RUNNING]  # and will begin again
             self.stats.wasted_steps += search.width * sum(map(search.steps, begun))
-            self._runner.release(lane)
+            self._failed.add(
+                lane
+            )  # let go of in the next step: that may fail, too, and who has ended hears of it first
             self._retry(lane)
             self.fail([request for request in over if request.finish_reason is None], InternalError(FAILED))
             return [request for request in over if request.error is None]

@@ -139,3 +139,23 @@ def test_a_result_that_cannot_be_told_loses_nobody() -> None:
     assert isinstance(bad.error, InternalError)
     assert (said(before), said(longer)) == ([6, 5], [8, 7, 6, 5])
     assert engine.scheduler.running == engine.scheduler.waiting == 0
+
+
+class Lost(FakeRunner):
+    """Be lost as soon as a lane is let go of."""
+
+    def release(self, lane: Lane) -> None:
+        """Fail."""
+        raise SystemError("the device is lost")
+
+
+def test_who_has_ended_hears_of_it_where_the_device_is_lost_thereupon() -> None:
+    """A result that cannot be told lets go of the lane, which ends the engine."""
+    engine, finished = make_engine(Lost(), search=lambda lane: Forgetful(Symbols(UNK, BOS, EOS), 1, MAX_LENGTH, False))
+    good, bad = make_request(5, 6), make_request(99, 6)
+    engine.submit(good)
+    engine.submit(bad)
+    with pytest.raises(SystemError, match="the device is lost"):
+        run_dry(engine)
+    assert finished == [bad, good]
+    assert (said(good), type(bad.error)) == ([6, 5], InternalError)
