@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from service.deadline import due
 from service.delivery import Delivery
 from service.model import Model
 from service.options import SearchOptions
 from service.request import Request, Status
 from service.search.hypothesis import FinishReason, Hypothesis
 
-LATER = 1.1  # times as far off is a deadline that is as good as another; gRPC rounds them by a hundredth
+LATER = 0.3  # seconds by which one may be due later than another and serve it, too; gRPC rounds deadlines as much
 
 Key: TypeAlias = tuple[str, str, bytes, SearchOptions]
 
@@ -28,14 +29,9 @@ class _Answer:
 
 @dataclass(frozen=True)
 class _Search:
-    request: Request
+    due: float
     over: asyncio.Future[None]
-
-    def is_as_urgent_as(self, request: Request) -> bool:
-        """Tell whether its turn comes hardly later than that of another request with the same pieces and options."""
-        now = time.monotonic()
-        in_time = self.request.deadline - now <= LATER * (request.deadline - now)
-        return in_time and self.request.priority >= request.priority
+    earlier: "_Search | None"  # of who is less urgent
 
 
 class Cache:
@@ -62,7 +58,9 @@ class Cache:
         key = (model.digest, model.facts.precision, request.source_ids.tobytes(), request.options)
         outcome = "hit"
         async with self._delivery.in_time(request):
-            while key not in self._answers and (search := self._searching.get(key)) and search.is_as_urgent_as(request):
+            while key not in self._answers and (search := self._searching.get(key)):
+                if search.due > _due(request) + LATER:  # whose turn comes later
+                    break
                 outcome = "shared"
                 await asyncio.wait([search.over])  # which may fail: then the next of those who wait searches
         if answer := self._answers.get(key):
@@ -75,7 +73,8 @@ class Cache:
         return None
 
     async def _search(self, key: Key, model: Model, request: Request, news: asyncio.Event | None) -> None:
-        search = self._searching[key] = _Search(request, asyncio.get_running_loop().create_future())
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        search = self._searching[key] = _Search(_due(request), over, self._searching.get(key))
         try:
             await self._delivery.complete(model, request, news)
             self._answers[key] = _Answer(
@@ -84,9 +83,22 @@ class Cache:
             if len(self._answers) > self._entries:
                 self._answers.popitem(last=False)
         finally:
-            if self._searching.get(key) is search:  # else somebody more urgent goes on, or has ended
-                del self._searching[key]
-            search.over.set_result(None)
+            over.set_result(None)
+            if self._searching.get(key) is search:  # else somebody more urgent goes on
+                self._resume(key, search.earlier)
+
+    def _resume(self, key: Key, search: _Search | None) -> None:
+        """Let the last search of a key that is not over be shared from now on, if there is one."""
+        while search and search.over.done():
+            search = search.earlier
+        if search:
+            self._searching[key] = search
+        else:
+            del self._searching[key]
+
+
+def _due(request: Request) -> float:
+    return due(request.deadline, request.priority, time.monotonic())
 
 
 def _finish(request: Request, answer: _Answer) -> None:

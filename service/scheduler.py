@@ -5,14 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
+from service.deadline import due
 from service.errors import QueueFull
 from service.forecast import Forecast, check_time_left
 from service.line import Line
 from service.pace import Pace
 from service.request import Lane, Request, Status
-
-PATIENCE = 30.0  # seconds after which a request is treated as due, whatever its deadline
-PRIORITY_SECONDS = 10.0  # of waiting that one step of priority is worth
 
 
 @dataclass(frozen=True)
@@ -147,8 +145,8 @@ class Scheduler:
         now, steps = self._clock(), self.pace.steps(request)
         request.lane = self.lane_of(request)
         request.work = steps * request.lane.width
-        due = min(request.deadline, now + PATIENCE) - PRIORITY_SECONDS * request.priority
-        request.turn = (due - steps * self.pace.step_seconds, self._arrived)
+        begins = due(request.deadline, request.priority, now) - steps * self.pace.step_seconds
+        request.turn = (begins, self._arrived)
         self._check_deadline(request, now)
         self._arrived += 1
         request.lined_up_at = now

@@ -62,6 +62,8 @@ async def started(cache: Cache, *requests: Request) -> list["asyncio.Task[None]"
         ({"deadline": 5}, {"deadline": 9}, True),
         ({"deadline": 9}, {"deadline": 5}, False),
         ({"deadline": 9}, {}, True),
+        ({"deadline": 9}, {"deadline": 29, "priority": 1}, True),
+        ({"deadline": 9}, {"deadline": 16, "priority": 1}, False),
         ({}, {"deadline": 5}, False),
     ],
 )
@@ -100,5 +102,24 @@ def test_the_next_shares_the_most_urgent_search(first_ends: int) -> None:
         engines.finish(requests[1 - first_ends])
         await asyncio.gather(*tasks)
         assert [request.cached for request in requests] == [False, False, True]
+
+    asyncio.run(run())
+
+
+def test_who_is_less_urgent_is_shared_again_once_the_other_is_gone() -> None:
+    """A search that goes on is not begun once more because somebody more urgent has hung up."""
+
+    async def run() -> None:
+        engines = Engines()
+        cache = Cache(engines, 10, lambda outcome: None)
+        one, urgent, next_one = alike(), alike(priority=1), alike()
+        first, second = await started(cache, one, urgent)
+        second.cancel()
+        await asyncio.wait([second])
+        (third,) = await started(cache, next_one)
+        assert engines.asked == [one, urgent]
+        engines.finish(one)
+        await asyncio.gather(first, third)
+        assert next_one.cached
 
     asyncio.run(run())

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.deadline import PATIENCE, PRIORITY_SECONDS
 from service.errors import DeadlineExceeded, DeadlineUnmeetable, QueueFull
 from service.forecast import MARGIN
 from service.request import Request, Status
-from service.scheduler import PATIENCE, PRIORITY_SECONDS, Scheduler
+from service.scheduler import Scheduler
 from tests.factories import MAX_LENGTH, Clock, make_request, make_scheduler
 
 PIECES = 9  # of every source: ten steps with the end
