@@ -51,8 +51,8 @@ class Translator:
     ) -> Translation:
         """Validate a message, and take its id for the call.
 
-        `forced` is the target to score, if it is given, and `model` who translates, if that is decided. Who accepts
-        takes the client's share, and lets go of what was accepted, whatever becomes of it.
+        `forced` is the target to score, if it is given, and `model` who translates, if that is decided. The
+        caller takes the client's share, and lets go of what was accepted, whatever becomes of it.
 
         Raises:
             ServiceError: it cannot be honoured.
@@ -98,7 +98,7 @@ class Translator:
             self.let_go(translation)
 
     async def finish(self, translation: Translation, call: Call, room: Room | None = None) -> Reply:
-        """Translate what was accepted, and let go of it.
+        """Translate what was accepted.
 
         Raises:
             ServiceError: it was refused, or failed.
@@ -131,6 +131,7 @@ class Translator:
                         yield translation_pb2.TranslateEvent(delta=delta(progress, translation))
         finally:
             self._count(translation)
+            self.let_go(translation)
         yield translation_pb2.TranslateEvent(final=await self._reply(translation, call))
 
     async def _reply(self, translation: Translation, call: Call) -> Reply:
@@ -156,8 +157,7 @@ class Translator:
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
     def _count(self, translation: Translation) -> None:
-        """Let go, and count requests once they have left the engine, however they did."""
-        self.let_go(translation)
+        """Count requests once they have left the engine, however they did."""
         for request in translation.requests:
             if request.finish_reason is not None and not request.cached:  # none where the line refused it
                 self.metrics.request_finished(translation.model, request.finish_reason)

@@ -49,6 +49,7 @@ class Texts:
         self, model: Model, messages: Sequence[Message], call: Call, accepted: list[tuple[Translation, Call]]
     ) -> None:
         """Accept each text, with a call of its own where there are several, and take the client's share for all."""
+        self._translator.shares.take(call.client, 0)  # who has nothing left is refused before anything is read
         for index, message in enumerate(messages):
             own = call
             if len(messages) > 1:

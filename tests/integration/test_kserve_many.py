@@ -20,8 +20,8 @@ SPLIT = {"split_sentences": Parameter(bool_param=True)}  # so that reading a tex
 
 @pytest.fixture
 def two(repository: Path) -> Path:  # noqa: F811
-    """Make a repository with versions 1 and 2."""
-    put(repository, 2)
+    """Make a repository with versions 1 and 2, of which the second says three pieces at most."""
+    put(repository, 2, curt=True)
     return repository
 
 
@@ -57,6 +57,9 @@ def test_versions_are_swapped_without_a_lost_call(two: Path) -> None:
         versions = [reply.model_version for reply in replies]
         assert (versions[0], versions[-1]) == ("2", "1")
         assert versions == sorted(versions, reverse=True)
+        said = {(reply.model_version, text) for reply in replies for text in texts_of(reply)}
+        assert len(said) == 2  # each version what it says
+        assert len({text for _, text in said}) == 2
 
 
 def test_times_of_many_add_up() -> None:
