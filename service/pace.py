@@ -3,6 +3,7 @@
 import math
 
 from service.request import Request
+from service.search.hypothesis import FinishReason
 
 STEPS, REQUESTS, RECENT = 256, 256, 32  # over which is averaged; the latest count most
 FEW = 3.0  # standard deviations above the mean, which few requests exceed
@@ -50,7 +51,7 @@ class Pace:
 
         A target that was given may be hundreds of times as long as its source, and the deviation would be that of one.
         """
-        if request.options.has_least_length:
+        if request.options.has_least_length or request.finish_reason is FinishReason.LENGTH:
             return
         off = request.steps / (len(request.source_ids) + 1) - self._ratio
         self._ratio += off / REQUESTS
