@@ -136,7 +136,9 @@ async def async_bulk_results(
             if _is_cancelled():  # the receiver is done with it
                 raise
             ledger.problem = problem  # the input's own: it awaited what was cancelled
-        except Exception as problem:
+        except GeneratorExit:  # the loop is over
+            raise
+        except BaseException as problem:
             ledger.problem = problem
         ledger.complete = True
         await call.done_writing()

@@ -253,6 +253,24 @@ def test_async_failing_input(with_async_client) -> None:
     with_async_client(body)
 
 
+class Stop(BaseException):
+    """What is no error, and ends a loop all the same, as pytest's own."""
+
+
+def test_async_input_that_stops(with_async_client) -> None:
+    async def stopping():
+        yield "a"
+        raise Stop("line 2 is no text")
+
+    async def body(client) -> None:
+        results = client.translate_bulk(stopping(), timeout=30)
+        assert (await anext(results)).outcome.text == "A"
+        with pytest.raises(Stop, match="line 2 is no text"):
+            await anext(results)
+
+    with_async_client(body)
+
+
 def test_async_input_that_awaits_what_was_cancelled(with_async_client) -> None:
     async def cancelled():
         yield "a"
