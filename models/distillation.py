@@ -51,14 +51,17 @@ def distill(runs: Sequence[Path], data: Path, out: Path, width: int, device: tor
 
 
 def _write(names: Sequence[Path], pairs: Sequence[tuple[str, str]]) -> None:
-    """Write both sides, or none: a new one beside an old one would be read as pairs."""
+    """Write both sides, or at most one: a new one beside an old one would be read as pairs."""
     unfinished = [name.with_name(f"{name.name}.part") for name in names]
     names[0].parent.mkdir(parents=True, exist_ok=True)
     try:
         for path, side in zip(unfinished, zip(*pairs, strict=True), strict=True):
             path.write_text("".join(f"{text}\n" for text in side), encoding="utf-8")
-        for path, name in zip(unfinished, names, strict=True):
-            path.replace(name.with_name(f"{name.name}.txt"))
+        finished = [name.with_name(f"{name.name}.txt") for name in names]
+        for path in finished:
+            path.unlink(missing_ok=True)
+        for path, whole in zip(unfinished, finished, strict=True):
+            path.replace(whole)
     finally:
         for path in unfinished:
             path.unlink(missing_ok=True)
