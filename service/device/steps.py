@@ -138,7 +138,7 @@ class Steps:
     def fetch_state(self, lane: DeviceLane, first: int) -> Array:
         """Have the state (N, *) copied that the last step left of each hypothesis from row `first` on, as `fetch` does.
 
-        Of several it is the last, which follows from all others.
+        Of several it is the last, which follows from all others, and from the memory if any state reads the context.
         """
         name, block = list(lane.reads.state.items())[-1]
         count = (lane.rows - first) * lane.width

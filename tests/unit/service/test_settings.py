@@ -39,6 +39,10 @@ def test_file_named_by_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     [
         (["--aliases", "en-de=1"], "--aliases 'en-de=1': Value error, 'en-de=1' is not NAME:ALIAS=VERSION"),
         (["--slots", "-1"], "--slots '-1': Input should be greater than or equal to 0"),
+        *(
+            ([f"--max-{name}", "2147483648"], f"--max-{name} '2147483648': Input should be less than 2147483648")
+            for name in ("text-bytes", "batch-items", "glossary-terms")  # which messages tell in 31 bits
+        ),
         (["--grpc-address", "localhost"], "--grpc-address 'localhost': .* is not HOST:PORT"),
         (["--http-address", "localhost:99999"], "is not HOST:PORT"),
         (["--device", "tpu"], "--device 'tpu'"),
