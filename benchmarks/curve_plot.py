@@ -20,8 +20,11 @@ STYLE: list[str | dict[str, Any]] = [
 ]
 RED = "tab:red"  # of all lines of ours
 STROKES = ("-", "--", ":", "-.")
-OTHERS = ("tab:blue", "tab:cyan", "tab:green", "tab:gray", "tab:orange", "tab:brown", "tab:purple", "tab:olive")
-MARKERS = "sD^vPX*h"
+OTHERS = (
+    *("tab:blue", "tab:cyan", "tab:green", "tab:gray", "tab:orange", "tab:brown", "tab:purple", "tab:olive"),
+    *("tab:pink", "black"),
+)
+MARKERS = "sD^vPX*h<>"
 
 
 def draw(medians: Mapping[str, Mapping[int, Row]]) -> bytes:
