@@ -199,9 +199,8 @@ class Shard:
             over = [r for r in search.requests if r.status is Status.FINISHED and not r.cancelled_at]
             begun = [r for r in search.requests if r.status is Status.RUNNING]  # and will begin again
             self.stats.wasted_steps += search.width * sum(map(search.steps, begun))
-            self._failed.add(
-                lane
-            )  # let go of in the next step: that may fail, too, and who has ended hears of it first
+            # It is let go of in the next step: that may fail, too, and who has ended hears of it first.
+            self._failed.add(lane)
             self._retry(lane)
             self.fail([request for request in over if request.finish_reason is None], InternalError(FAILED))
             return [request for request in over if request.error is None]

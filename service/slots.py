@@ -80,10 +80,8 @@ class Slots:
 
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move the rows `taken` into the places `into` and keep the first `rows`."""
-        self._state, self._first = (
-            self.whole([self._state, self._first]),
-            {},
-        )  # where who was admitted did not join the search
+        # Some have had no step yet where who was admitted did not join the search.
+        self._state, self._first = self.whole([self._state, self._first]), {}
         arrays: list[NDArray[Any]] = [self._lengths, *self._state.values()]
         for gap, row in zip(into, taken, strict=True):  # a few, each copied once; indexed together, twice
             for name, slab in self._slabs.items():
