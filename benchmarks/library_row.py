@@ -30,7 +30,7 @@ class Library:
         found = self.run(sources, [target + END for target in targets], self.precision)
         return Row(
             sentences_per_second=found.sentences_per_second,
-            corrected=None,
+            generator_share=None,
             tokens_per_second=(found.target_tokens - END * found.sentences) / found.seconds,
             p50=None,
             p95=None,
@@ -75,7 +75,7 @@ def _offline(file: Path, sentences: int, bundle: Path, threads: int, precision: 
     latencies: list[float] = sorted(found["latencies"])
     return Row(
         sentences_per_second=found["sentences_per_second"],
-        corrected=None,
+        generator_share=None,
         tokens_per_second=found["tokens_per_second"],
         p50=percentile(latencies, 50),
         p95=percentile(latencies, 95),

@@ -12,14 +12,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.generator import generate
 from benchmarks.machine import commit, describe_machine
 from benchmarks.ours import REPOSITORY, Ours
+from benchmarks.peers.peer import Endpoint
+from benchmarks.row import Row, load
 from benchmarks.texts import draw_texts
-from seq2serve.load import ClosedLoop, Extent, Loop, OpenLoop, Summary, summarize
+from seq2serve.load import ClosedLoop, Extent, Loop, OpenLoop
 from seq2serve.load.table import markdown, number
 
-HEAD = ("server", "capacity /s", "alone p50, p99 ms", "offered /s", "p50, p95, p99 ms", "p99 of each run", "p99 ratio")
+HEAD = (
+    *("server", "capacity /s", "alone p50, p99 ms", "offered /s", "cores busy %", "p50, p95, p99 ms"),
+    *("p99 of each run", "p99 ratio"),
+)
 
 
 class Measured(NamedTuple):
@@ -27,8 +31,8 @@ class Measured(NamedTuple):
 
     capacity: float
     rate: float
-    offered: Summary
-    alone: Summary
+    offered: Row
+    alone: Row
 
     @property
     def ratio(self) -> float:
@@ -50,15 +54,14 @@ def main() -> None:
     print(describe_machine())
     found: dict[str, list[Measured]] = {server.name: [] for server in servers}
     with ExitStack() as stack:
-        addresses = {server.name: stack.enter_context(server.serve()).address for server in servers}
-        payloads = [servers[0].payload(text) for text in texts]
+        endpoints = [stack.enter_context(server.serve()) for server in servers]
         for run in range(arguments.runs):
             capacity: float | None = None
-            for name, address in addresses.items():
-                one = _measure(address, payloads, run, arguments.share, capacity)
+            for server, endpoint in zip(servers, endpoints, strict=True):
+                one = _measure(server, endpoint, texts, run, arguments.share, capacity)
                 capacity = capacity or one.capacity
-                found[name].append(one)
-                print(f"run {run + 1}: {name}: {'; '.join(_cells([one])[:-2])}", flush=True)
+                found[server.name].append(one)
+                print(f"run {run + 1}: {server.name}: {'; '.join(_cells([one])[:-2])}", flush=True)
     print("\n" + markdown(HEAD, [[name, *_cells(measured)] for name, measured in found.items()]))
 
 
@@ -74,24 +77,26 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(address: str, payloads: list[bytes], run: int, share: float, capacity: float | None) -> Measured:
+def _measure(
+    server: Ours, endpoint: Endpoint, texts: list[str], run: int, share: float, capacity: float | None
+) -> Measured:
     """Load a server in all three ways; what it is offered is a share of its own capacity, or of one that is given."""
 
-    def load(loop: Loop) -> Summary:
-        extent = Extent(requests=len(payloads))
-        return summarize(generate(address, payloads, loop, extent, warm_up=100, seed=run).run)
+    def measure(loop: Loop) -> Row:
+        row, _ = load(server, endpoint, texts, loop, Extent(requests=len(texts)), warm_up=100, seed=run)
+        return row
 
-    own = load(ClosedLoop(64)).throughput
-    alone, rate = load(ClosedLoop(1)), share * (capacity or own)
-    return Measured(own, rate, load(OpenLoop(rate)), alone)
+    own = measure(ClosedLoop(64)).sentences_per_second
+    alone, rate = measure(ClosedLoop(1)), share * (capacity or own)
+    return Measured(own, rate, measure(OpenLoop(rate)), alone)
 
 
 def _cells(runs: list[Measured]) -> list[str]:
     """Show medians."""
 
-    def milliseconds(summaries: list[Summary], *names: str) -> str:
-        assert not any(summary.failed for summary in summaries), "requests failed"
-        return ", ".join(number(1000 * statistics.median(getattr(s, name) for s in summaries)) for name in names)
+    def milliseconds(rows: list[Row], *names: str) -> str:
+        assert not any(row.failed for row in rows), "requests failed"
+        return ", ".join(number(1000 * statistics.median(getattr(row, name) for row in rows)) for name in names)
 
     offered = [one.offered for one in runs]
     ratios = [one.ratio for one in runs]
@@ -99,8 +104,9 @@ def _cells(runs: list[Measured]) -> list[str]:
         number(statistics.median(one.capacity for one in runs)),
         milliseconds([one.alone for one in runs], "p50", "p99"),
         number(statistics.median(one.rate for one in runs)),
+        number(100 * statistics.median(row.busy for row in offered)),
         milliseconds(offered, "p50", "p95", "p99"),
-        " ".join(milliseconds([summary], "p99") for summary in offered),
+        " ".join(milliseconds([row], "p99") for row in offered),
         f"{number(statistics.median(ratios))} ({number(min(ratios))} to {number(max(ratios))})",
     ]
 

@@ -1,5 +1,6 @@
 """One line of a comparison: what a system did in one run, and several runs as medians."""
 
+import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -15,7 +16,7 @@ class Row:
     """Hold the figures of one system and run; None is what it does not have."""
 
     sentences_per_second: float
-    corrected: float | None  # the same, divided by the share of the cores that the load generator left
+    generator_share: float | None  # of all cores, that the load generator took
     tokens_per_second: float
     p50: float | None  # seconds, as the next two
     p95: float | None
@@ -24,6 +25,17 @@ class Row:
     cpu_per_thousand: float  # CPU seconds of the system itself per 1,000 sentences
     peak_megabytes: float | None
     failed: int
+
+    @property
+    def corrected(self) -> float | None:
+        """Return the sentences a second, divided by the share of the cores that the generator left."""
+        return None if self.generator_share is None else self.sentences_per_second / (1 - self.generator_share)
+
+    @property
+    def busy(self) -> float:
+        """Return the share of all cores that the system and the generator took."""
+        own = self.cpu_per_thousand / 1000 * self.sentences_per_second
+        return own / (os.cpu_count() or 1) + (self.generator_share or 0.0)
 
 
 def measure(
@@ -64,7 +76,7 @@ def load(
     assert summary.tokens_per_second is not None
     row = Row(
         sentences_per_second=summary.throughput,
-        corrected=summary.throughput / (1 - summary.generator_share),
+        generator_share=summary.generator_share,
         tokens_per_second=summary.tokens_per_second,
         p50=summary.p50,
         p95=summary.p95,
