@@ -1,5 +1,6 @@
 """Who waits, who runs and in which row. It decides and never computes; it knows no threads and no I/O."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -145,9 +146,14 @@ class Scheduler:
         now, steps = self._clock(), self.pace.steps(request)
         request.lane = self.lane_of(request)
         request.work = steps * request.lane.width
+        check_time_left(request, now)
+        # It begins at once, and whoever comes before it does so is behind it: nobody has asked when it would be done.
+        at_once = not self.waiting and sum(self._loads) + request.lane.width <= self.slots
         begins = due(request.deadline, request.priority, now) - steps * self.pace.step_seconds
-        request.turn = (begins, self._arrived)
-        self._check_deadline(request, now)
+        request.turn = (-math.inf if at_once else begins, self._arrived)
+        if not at_once:
+            behind = self._waiting.behind(request)
+            self._forecast.check(request, self._work_in_line - sum(stretch.work for stretch in behind), behind, now)
         self._arrived += 1
         request.lined_up_at = now
         self._waiting.add(request)
@@ -160,14 +166,6 @@ class Scheduler:
             if waiting and waiting + more > limit:
                 why = f"{waiting} {what} are waiting, the limit is {limit}: try again later"
                 raise QueueFull(why, retry_after=self._forecast.wait(self._work_in_line))
-
-    def _check_deadline(self, request: Request, now: float) -> None:
-        check_time_left(request, now)
-        assert request.lane is not None
-        if not self.waiting and sum(self._loads) + request.lane.width <= self.slots:
-            return  # it begins at once; nobody knows better how long it takes then
-        behind = self._waiting.behind(request)
-        self._forecast.check(request, self._work_in_line - sum(stretch.work for stretch in behind), behind, now)
 
     @property
     def _work_in_line(self) -> int:

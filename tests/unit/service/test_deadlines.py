@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.deadline import PATIENCE, PRIORITY_SECONDS
@@ -137,6 +137,7 @@ def test_a_source_above_the_line_s_limit_waits_alone() -> None:
 
 @settings(max_examples=100)
 @given(st.lists(st.tuples(st.floats(0.1, 60), st.integers(1, 30)), min_size=1, max_size=60), st.integers(1, 5))
+@example([(1.0, 1), (1.0, 29)], 1)  # nobody asked the first when it would be done, and the second passed it
 def test_admitted_means_finished(arrivals: list[tuple[float, int]], slots: int) -> None:
     """Where translations are as long as their sources and steps take a second, who is admitted is never late."""
     clock = Clock()

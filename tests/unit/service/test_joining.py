@@ -23,7 +23,7 @@ class Noting(FakeRunner):
 
 def test_rows_that_join_together_lie_together() -> None:
     """Of an encoder batch, those of a lane join in the order of its rows, whatever their lengths."""
-    engine, finished = make_engine(runner := Noting(), slots=5)
+    engine, finished = make_engine(runner := Noting(), slots=6)
     requests = [make_request(*range(5, 5 + length)) for length in (3, 20, 9, 2, 12, 7, 5, 10, 4, 30, 6, 11)]
     for request in requests:
         engine.submit(request)

@@ -74,9 +74,12 @@ def test_nobody_waits_for_ever_behind_longer_ones() -> None:
 def test_expected_length_is_no_more_than_the_limit() -> None:
     """A long source whose translation is bounded takes no longer than that."""
     scheduler = make_scheduler(slots=1, clock=Clock())
-    bounded, other = make_request(*range(5, 13), max_length=1), make_request(5, 6)
-    for request in (bounded, other):
+    first, bounded, other = make_request(5), make_request(*range(5, 13), max_length=1), make_request(5, 6)
+    for request in (first, bounded, other):
         scheduler.submit(request)
+    assert admit(scheduler) == [first]
+    assert first.lane is not None
+    scheduler.update(first.lane, [first.row])
     assert admit(scheduler) == [other]
 
 
