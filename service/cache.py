@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from service.deadline import due
-from service.delivery import Delivery
+from service.delivery import Delivery, late
 from service.model import Model
 from service.options import SearchOptions
 from service.request import Request, Status
@@ -57,12 +57,15 @@ class Cache:
             return await self._delivery.complete(model, request, news)
         key = (model.digest, model.facts.precision, request.source_ids.tobytes(), request.options)
         outcome = "hit"
-        async with self._delivery.in_time(request):
-            while key not in self._answers and (search := self._searching.get(key)):
-                if search.due > _due(request) + LATER:  # whose turn comes later
-                    break
-                outcome = "shared"
-                await asyncio.wait([search.over])  # which may fail: then the next of those who wait searches
+        while key not in self._answers and (search := self._searching.get(key)):
+            left = self._delivery.time_left(request)
+            if search.due > _due(request) + LATER:  # whose turn comes later
+                break
+            outcome = "shared"
+            # Which may fail: then the next of those who wait searches.
+            over, _ = await asyncio.wait([search.over], timeout=left)
+            if not over:
+                raise late(request)
         if answer := self._answers.get(key):
             self._answers.move_to_end(key)
             self._count(outcome)

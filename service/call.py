@@ -7,10 +7,10 @@ import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -29,6 +29,7 @@ log = logging.getLogger("service.call")
 # grpc's own classes are generic in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+T = TypeVar("T")
 MAX_KEY = 128
 OWN = "/grpc."  # services of gRPC itself
 
@@ -120,24 +121,25 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
         async def handle(request: Any, context: Context) -> Any:
-            async with self._observed(method, context, "unary"):
-                return await behaviour(_checked(request), context)
+            return await self._observe(method, context, "unary", lambda: behaviour(_checked(request), context))
 
         return handle
 
     def _stream(self, method: str, behaviour: Callable[..., Any], check: Callable[[Any], Any]) -> Callable[..., Any]:
         async def write(request: Any, context: Context) -> None:
             """Write the replies from here: a generator left to gRPC would be closed late, and by another task."""
-            async with self._observed(method, context, "stream"):
-                replies = behaviour(check(request), context)
-                if not inspect.isasyncgen(replies):  # gRPC's own services write themselves
-                    await replies
-                    return
-                async with aclosing(replies):
-                    async for reply in replies:
-                        await context.write(reply)
+            replies = behaviour(check(request), context)
+            if not inspect.isasyncgen(replies):  # gRPC's own services write themselves
+                await replies
+                return
+            async with aclosing(replies):
+                async for reply in replies:
+                    await context.write(reply)
 
-        return write
+        async def handle(request: Any, context: Context) -> None:
+            await self._observe(method, context, "stream", lambda: write(request, context))
+
+        return handle
 
     def _counted(self, method: str, write: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         """Count a stream as open until it has failed, and its status was sent, or all that it says was."""
@@ -150,8 +152,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
 
         return count
 
-    @asynccontextmanager
-    async def _observed(self, method: str, context: Context, kind: str) -> AsyncIterator[None]:
+    async def _observe(self, method: str, context: Context, kind: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do the work of a call, and return what it does, unless it ends with a status of its own."""
         call = Call(f"{random.getrandbits(128):032x}", method, context.peer())
         counted = not method.startswith(OWN)
         self.calls += counted
@@ -170,7 +172,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 call.deadline = call.started_at + left
             if self._gate is not None:
                 _admit(self._gate, call, given.get(AUTHORIZATION))
-            yield
+            done = await work()
         except (asyncio.CancelledError, GeneratorExit):
             late = is_over(call.deadline, call.started_at, time.monotonic())
             call.reason = "deadline_exceeded" if late else "cancelled"
@@ -189,6 +191,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         else:
             context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id), *self._replica))
             self._ended(call, kind, grpc.StatusCode.OK)
+            return done
         finally:
             self.calls -= counted
             _current.reset(token)

@@ -3,8 +3,6 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 
 from service.errors import DeadlineExceeded
@@ -30,39 +28,45 @@ class Delivery:
         """
         done: asyncio.Future[None] = self._loop.create_future()
         request.notify = partial(_tell, done, news)
-        async with self.in_time(request):
-            model.core.submit(request)
-            try:
-                await done
-            except asyncio.CancelledError:
-                model.core.cancel(request)
-                raise
+        left = self.time_left(request)
+        model.core.submit(request)
+        timer = None if left is None else self._loop.call_later(left, _give_up, done, request)
+        try:
+            await done
+        except (asyncio.CancelledError, DeadlineExceeded):
+            model.core.cancel(request)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
         if request.error is not None:
             raise request.error
 
-    @asynccontextmanager
-    async def in_time(self, request: Request) -> AsyncIterator[None]:
-        """Bound a block by a request's deadline, which is the server's where it has none.
+    def time_left(self, request: Request) -> float | None:
+        """Return the seconds to a request's deadline, which is the server's where it has none; None: it has for ever.
 
         gRPC ends calls at the deadlines of clients, but knows nothing of the server's.
-
-        Raises:
-            DeadlineExceeded: the time is over.
         """
         now = time.monotonic()  # which on some systems is not the clock of every event loop
         request.deadline = min(request.deadline, now + self._patience)
-        try:
-            async with asyncio.timeout(request.deadline - now if request.deadline < math.inf else None):
-                yield
-        except TimeoutError:
-            why = "was not done in time: allow more time, or send it when there is less to do"
-            raise DeadlineExceeded(f"a request of {len(request.source_ids)} source pieces {why}") from None
+        return request.deadline - now if request.deadline < math.inf else None
+
+
+def late(request: Request) -> DeadlineExceeded:
+    """Say that a request's time is over."""
+    why = "was not done in time: allow more time, or send it when there is less to do"
+    return DeadlineExceeded(f"a request of {len(request.source_ids)} source pieces {why}")
 
 
 def notify(requests: list[Request]) -> None:
     """Wake who waits for requests; on the event loop."""
     for request in requests:
         request.notify(request)
+
+
+def _give_up(done: asyncio.Future[None], request: Request) -> None:
+    if not done.done():
+        done.set_exception(late(request))
 
 
 def _tell(done: asyncio.Future[None], news: asyncio.Event | None, request: Request) -> None:

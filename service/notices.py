@@ -10,26 +10,28 @@ from service.translation import Translation
 MOST = 100  # of one reply
 
 
-def notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) -> list[translation_pb2.Notice]:
+def notices(
+    translation: Translation, rendered: Sequence[Sequence[Rendered]], usage: translation_pb2.Usage
+) -> list[translation_pb2.Notice]:
     """Tell what was cut, stopped, not known or not transferred, of the best hypothesis of every part."""
-    found = list(_notices(translation, rendered))
+    found = list(_notices(translation, rendered, usage))
     if len(found) > MOST:
         found[MOST:] = [_notice("left_out", f"{len(found) - MOST} more notices are left out.")]
     return found
 
 
-def _notices(translation: Translation, rendered: Sequence[Sequence[Rendered]]) -> Iterator[translation_pb2.Notice]:
+def _notices(
+    translation: Translation, rendered: Sequence[Sequence[Rendered]], usage: translation_pb2.Usage
+) -> Iterator[translation_pb2.Notice]:
     parts, model = translation.parts, translation.model
     best = [found[0] for found in rendered]
     field = translation.source_field
-    truncated = sum(part.truncated for part in parts)
-    if truncated:
+    if truncated := usage.truncated_source_tokens:
         limit = model.manifest.limits.max_source_tokens
         yield _notice(
             "truncated", f"What is beyond the limit of {limit} pieces was not translated: {truncated} of them.", field
         )
-    unknown = sum(part.source.ids.count(model.vocabulary.unknown_id) for part in parts)
-    if unknown:
+    if unknown := usage.unknown_source_tokens:
         verb = "piece of the source is" if unknown == 1 else "pieces of the source are"
         yield _notice("unknown_words", f"{unknown} {verb} not in the model's vocabulary.", field)
     reasons = [one.hypothesis.finish_reason for one in best]

@@ -2,6 +2,7 @@
 
 import enum
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service.aliases import Alias, Aliases
@@ -59,6 +60,7 @@ class Registry:
     def __init__(self, default: str = "") -> None:
         """Begin with none; `default` names the model of requests that name nothing."""
         self.models: list[Model] = []
+        self.names: list[str] = []  # of all models, sorted
         self.statuses: dict[Version, Status] = {}
         self.shadows: dict[str, Shadow] = {}  # by the names of models
         self._aliases: dict[str, Aliases] = {}
@@ -66,12 +68,12 @@ class Registry:
 
     def add(self, model: Model) -> None:
         """Let a model answer requests."""
-        self.models = sorted([*self.models, model], key=lambda one: (one.name, one.version))
+        self._hold([*self.models, model])
         self.statuses[model.name, model.version] = Status(State.AVAILABLE, parity=True)
 
     def remove(self, model: Model) -> None:
         """Let a model answer no more requests, and forget its aliases and that it is a candidate."""
-        self.models = [one for one in self.models if one is not model]
+        self._hold(one for one in self.models if one is not model)
         shadow = self.shadows.get(model.name)
         if shadow and shadow.version == model.version:
             del self.shadows[model.name]
@@ -79,10 +81,9 @@ class Registry:
             self._aliases[model.name].forget(model.version)
         self.statuses[model.name, model.version] = Status(State.UNLOADING, parity=True)
 
-    @property
-    def names(self) -> list[str]:
-        """List the names of all models, sorted."""
-        return sorted({model.name for model in self.models})
+    def _hold(self, models: Iterable[Model]) -> None:
+        self.models = sorted(models, key=lambda one: (one.name, one.version))
+        self.names = sorted({model.name for model in self.models})
 
     @property
     def default(self) -> str:

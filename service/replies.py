@@ -30,8 +30,12 @@ Segment = tuple[Part, Rendered]
 
 def duration(seconds: float) -> Duration:
     """Turn seconds into a protobuf Duration."""
-    nanos = round(seconds * 1e9)
-    return Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
+    whole, nanos = _parts(seconds)
+    return Duration(seconds=whole, nanos=nanos)
+
+
+def _parts(seconds: float) -> tuple[int, int]:
+    return divmod(round(seconds * 1e9), 10**9)
 
 
 def model_ref(model: Model) -> model_pb2.ModelRef:
@@ -72,13 +76,13 @@ def translate_response(
         reply.source_tokens.extend(found)
     if words := source_words(translation.parts, output):
         reply.source_words.extend(words)
-    if warnings := notices(translation, rendered):
+    if warnings := notices(translation, rendered, reply.usage):
         reply.warnings.extend(warnings)
     if translation.seed is not None:
         reply.seed = translation.seed
     times = times_of(translation.requests, arrived_at, started, time.monotonic())
     if output.timing or not output.HasField("timing"):
-        reply.timing.CopyFrom(timing(translation.requests, times))
+        set_timing(reply.timing, translation.requests, times)
     yield reply, times
 
 
@@ -191,13 +195,11 @@ def usage(translation: Translation) -> translation_pb2.Usage:
     )
 
 
-def timing(requests: Sequence[Request], times: Times) -> translation_pb2.Timing:
+def set_timing(timing: translation_pb2.Timing, requests: Sequence[Request], times: Times) -> None:
     """Tell where the time of a translation went; the same figures as the metrics."""
     steps = sum(request.steps for request in requests)
-    return translation_pb2.Timing(
-        total=duration(times.total),
-        time_to_first_token=duration(times.first_token),
-        decode_steps=steps,
-        mean_batch_size=sum(request.mean_batch_size * request.steps for request in requests) / steps,
-        **{stage: duration(seconds) for stage, seconds in times.stages.items()},
-    )
+    timing.decode_steps = steps
+    timing.mean_batch_size = sum(request.mean_batch_size * request.steps for request in requests) / steps
+    for name, seconds in (("total", times.total), ("time_to_first_token", times.first_token), *times.stages.items()):
+        part = getattr(timing, name)  # set where it lies: a message of its own would be copied
+        part.seconds, part.nanos = _parts(seconds)

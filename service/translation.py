@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
@@ -119,7 +119,10 @@ class Translation:
         """
         if len(self.requests) == 1:
             request = self.requests[0]
-            async with room.take(request.options.width) if room else nullcontext():
+            if room is None:
+                await delivery.complete(self.model, request)
+                return
+            async with room.take(request.options.width):
                 await delivery.complete(self.model, request)
             return
         async with self._running(delivery, asyncio.Event(), room) as tasks:

@@ -24,6 +24,7 @@ class Vocabulary:
             raise BundleError(path, f"is not a SentencePiece model ({error})") from error
         if self._processor.vocab_size() != size:
             raise BundleError(path, f"has {self._processor.vocab_size()} pieces, the manifest says {size}")
+        self.unknown_id: int = self._processor.unk_id()
 
     def encode(self, text: str) -> list[int]:
         """Split text into piece ids, without bos and eos; text without any known sign gives unknown ids or none."""
@@ -64,13 +65,7 @@ class Vocabulary:
     def special_ids(self) -> tuple[int, int, int, int]:
         """Return the ids of padding, unknown, begin and end."""
         of = self._processor
-        return of.pad_id(), of.unk_id(), of.bos_id(), of.eos_id()
-
-    @property
-    def unknown_id(self) -> int:
-        """Return the id of the unknown piece."""
-        unknown: int = self._processor.unk_id()
-        return unknown
+        return of.pad_id(), self.unknown_id, of.bos_id(), of.eos_id()
 
 
 def _trim(text: str, spans: Sequence[Span]) -> list[Span]:

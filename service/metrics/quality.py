@@ -29,7 +29,7 @@ class Quality:
         for request in requests:
             best = request.hypotheses[0]
             self._ratio.observe(len(best.ids) / len(request.source_ids))
-            if unknown := int(numpy.count_nonzero(request.source_ids == unknown_id)):
+            if unknown := request.source_ids.tolist().count(unknown_id):
                 self._unknown_source.inc(unknown)
             if unknown := best.ids.count(unknown_id):
                 self._unknown_target.inc(unknown)
