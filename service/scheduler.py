@@ -45,9 +45,10 @@ class Scheduler:
 
     Every hypothesis takes a slot. A request is admitted at any decoder step, as soon as there are enough and its turn
     has come, and is never evicted. Its turn is when it must begin to be done when it is due: at its deadline, or after
-    30 s if that is sooner, and 10 s earlier for each step of priority. So who takes longer begins earlier, and of those
-    without deadlines who came first is done first. Who must wait is refused if that would be too late for it, or for
-    another. Shards share the line and the slots; each has lanes of its own, and the emptiest takes who is next.
+    30 s if that is sooner, and 10 s earlier for each step of priority; who need not wait has the first. So who takes
+    longer begins earlier, and of those without deadlines who came first is done first. Who must wait is refused if that
+    would be too late for it, or for another. Shards share the line and the slots; each has lanes of its own, and the
+    emptiest takes who is next.
     Encoding runs ahead of the slots: when one is free and nobody is ready, several of the line are encoded, by a shard
     for which nobody waits if there is one.
     """
