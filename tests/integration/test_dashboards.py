@@ -1,7 +1,6 @@
 """A real Prometheus that scrapes a real server under load answers every panel of every dashboard."""
 
 import asyncio
-import threading
 import time
 
 import grpc
@@ -28,19 +27,17 @@ def test_every_panel_has_data_and_every_rule_is_in_order(capsys: pytest.CaptureF
         PrometheusProcess([server.http.removeprefix("http://")]) as process,
     ):
         prometheus = Prometheus(process.url)
-        load = threading.Thread(target=lambda: asyncio.run(mixed_load(server.address, seconds=6, in_flight=12)))
-        load.start()
         with grpc.insecure_channel(server.address) as channel:
             stub = translation_pb2_grpc.TranslationServiceStub(channel)
             stub.Translate(translation_pb2.TranslateRequest(text="Good evening."), metadata=TRACED)
-        load.join()
         found: list[str] = []
 
         def complete() -> bool:
+            asyncio.run(mixed_load(server.address, seconds=6, in_flight=12))
             found[:] = faults(prometheus, strict=True)
             return not found
 
-        assert eventually(complete), found
+        assert eventually(complete, seconds=60), found
         groups = prometheus.get("rules")["groups"]
         assert {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
         (target,) = prometheus.get("targets")["activeTargets"]
