@@ -45,7 +45,7 @@ def product_operations(graph: Path, rows: int) -> int:
     origins = {node.output[0]: node.input[0] for node in model.node if node.op_type in ("Cast", "Transpose")}
     found = 0
     for node in model.node:
-        if node.op_type not in ("MatMul", "MatMulInteger"):
+        if node.op_type not in ("MatMul", "MatMulInteger", "MatMulIntegerToFloat"):
             continue
         weight = node.input[1]
         while weight in origins:

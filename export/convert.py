@@ -12,6 +12,7 @@ from torch import nn
 from export.ahead import repeat
 from export.errors import ConversionError
 from export.fewer import shorten
+from export.fused import fuse
 from export.graphs import BeamGraph, EncoderGraph, GreedyGraph, TablesGraph, join, prepare
 from export.optimize import cut, name_nodes, store_weights
 from export.sequence import EncoderSequenceGraph
@@ -28,6 +29,7 @@ TRACED = {TABLES: TablesGraph, ENCODER: EncoderGraph, SEQUENCE: EncoderSequenceG
 # What each of the others is cut from.
 CUT = dict.fromkeys(GREEDY_ROLES, GREEDY) | dict.fromkeys(("step", "step_full", "step_beam"), BEAM)
 AHEAD, ONE = "step_ahead", "step_greedy"  # the one repeats the other
+OF_MANY_ROWS = {"step", "step_full", ONE}  # where fused products pay: they take longer for one row to four
 OF_DEVICES = {SEQUENCE, "step_select", "step_beam"}  # which make no difference to a CPU, and so are not in int8
 
 
@@ -89,6 +91,8 @@ def write_graphs(full: Seq2Seq, models: Mapping[str, Seq2Seq], signature: Signat
             repeat(model, [tensor.name for tensor in signature.state], EOS_ID)
         if graph.precision == FP16:
             shorten(model)
+        if graph.precision == INT8 and graph.role in OF_MANY_ROWS:
+            fuse(model, parameters)
         model.producer_name, model.producer_version, model.graph.name = "seq2serve", None, graph.name
         name_nodes(model)
         store_weights(model, parameters, own.get(graph.precision, weights))

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.errors import ParityError
+from export.fused import OPERATOR, PRODUCT
 from export.quantized import LARGEST_INPUT, ZERO_POINT, Rounding
 from models.seq2seq import Seq2Seq
 
-PRODUCT = "MatMulInteger"
 LAYER_INPUT = re.compile(r"encoder\.layers\.\d+\.(\d+)\.input")  # and the direction
 Numbers = NDArray[Any]  # uint8
 Rounded = Mapping[str, Sequence[Numbers]]  # by the name of the product's module: one array for each of its calls
@@ -53,7 +53,7 @@ class Probe:
 
 
 def _products(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    return [node for node in graph.node if node.op_type == PRODUCT]
+    return [node for node in graph.node if node.op_type in (PRODUCT, OPERATOR)]
 
 
 def _module(product: onnx.NodeProto) -> str:

@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from export import convert
+from export.convert import OF_MANY_ROWS
 from export.errors import ParityError
 from export.exporter import REFERENCES, Options, export
+from export.fused import DOMAIN, OPERATOR, PRODUCT
 from export.halved import halve
 from export.parity import Graphs, check_graphs
 from export.restore import restore
@@ -357,7 +359,8 @@ def test_casts_and_transpositions_fold_at_load(exported: Exported, tmp_path: Pat
         assert bool({"RNN", "GRU", "LSTM"} & operators) == (graph.role == "encoder_sequence")
         assert ("Scan" in operators) == (graph.role == "encoder")
         assert "Transpose" not in operators or graph.role.startswith("encoder")
-        assert {node.domain for node in onnx.load(exported.bundle.file(graph.file)).graph.node} == {""}
+        domains = {node.domain for node in onnx.load(exported.bundle.file(graph.file)).graph.node}
+        assert domains == ({"", DOMAIN} if graph.precision == INT8 and graph.role in OF_MANY_ROWS else {""})
 
 
 def every_node(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -375,11 +378,14 @@ def test_integer_products_are_those_of_the_operators(exported: Exported) -> None
         model = onnx.load(exported.bundle.file(graph.file))
         constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
         nodes = {node.output[0]: node for node in every_node(model.graph)}
-        products = [node for node in nodes.values() if node.op_type == "MatMulInteger"]
-        assert bool(products) == (graph.precision == INT8)
+        fuses = graph.precision == INT8 and graph.role in OF_MANY_ROWS
+        kinds = {node.op_type for node in nodes.values()} & {PRODUCT, OPERATOR}
+        assert kinds == ({OPERATOR} if fuses else {PRODUCT} if graph.precision == INT8 else set())
+        products = [node for node in nodes.values() if node.op_type in kinds]
         assert not [node for node in nodes.values() if node.op_type == "DynamicQuantizeLinear"]
         for node in products:
-            rounded, weight, zero_point = node.input
+            rounded, weight, *rest = node.input
+            zero_point = rest[2 if node.op_type == OPERATOR else 0]
             assert constants[weight].dtype == numpy.int8
             assert numpy.abs(constants[weight]).max() == 64
             assert constants[zero_point] == 128
