@@ -29,6 +29,7 @@ class Runner(Protocol):
 
     ahead: int  # most steps that it takes at a time
     encoder_rows: int  # most sources that it encodes at a time
+    replaces: bool  # whether a row of one hypothesis may take the place of another
 
     def begin(self) -> None:
         """Get ready in a thread that is going to step."""
@@ -38,8 +39,11 @@ class Runner(Protocol):
         """Encode sources (S_i,) in one batch."""
         ...
 
-    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
-        """Append the chosen rows of an encoder batch to a lane; all W hypotheses start from the same state."""
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int], rows: Sequence[int]) -> None:
+        """Write the chosen rows of an encoder batch into `rows` of a lane; all hypotheses start from the same state.
+
+        These ascend, and lie behind the rows that are there, or where it `replaces`, in the places of some.
+        """
         ...
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
@@ -58,6 +62,7 @@ class Runner(Protocol):
 class OnnxRunner:
     """Run a bundle's graphs on the CPU; slots lie in the host's memory."""
 
+    replaces = True
     encoder_rows = 8  # all are padded to the longest, so that small batches of similar length cost less
 
     def __init__(self, bundle: Bundle, precision: str, threads: int, shards: int = 1) -> None:
@@ -117,7 +122,7 @@ class OnnxRunner:
         have 8; results are the same bits either way.
         """
         role, slots = self._roles["step_greedy"], Slots(self._memory, self._state, 1)
-        slots.admit(self.encode([numpy.array([self._pad])]), [0])
+        slots.admit(self.encode([numpy.array([self._pad])]), [0], [0])
         (feed,) = slots.feeds(numpy.array([[self._pad]]), None, role in self._following)
         each: tuple[list[float], list[float]] = [], []
         for _ in range(TRIES):
@@ -144,11 +149,11 @@ class OnnxRunner:
             lengths,
         )
 
-    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
-        """Append the chosen rows of an encoder batch to a lane."""
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int], rows: Sequence[int]) -> None:
+        """Write the chosen rows of an encoder batch into `rows` of a lane."""
         if lane not in self._lanes:
             self._lanes[lane] = Slots(self._memory, self._state, lane.width)
-        self._lanes[lane].admit(encoded, chosen)
+        self._lanes[lane].admit(encoded, chosen, rows)
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Close the gaps of a lane."""

@@ -29,7 +29,7 @@ class Plan:
     """Say what happens before the next step."""
 
     compactions: list[Compaction]
-    joining: list[Request]  # in row order within each lane, behind the rows already there
+    joining: list[Request]  # in row order within each lane: first in places of who left, then behind all others
     encoding: list[Request]  # who may join once they are encoded
     released: list[Request]  # cancelled requests whose rows are free now
 
@@ -38,6 +38,18 @@ class Plan:
 class _Rows:
     requests: list[Request] = field(default_factory=list)  # index = row
     leaving: set[int] = field(default_factory=set)
+    free: list[int] = field(default_factory=list)  # of those leaving, the last first: who joins now takes their places
+    spoiled: bool = False  # a step has failed: nobody takes the place of another, so that nothing of them stays
+
+    def add(self, request: Request) -> None:
+        """Give a request a row that is free, or the next one."""
+        if not self.free:
+            request.row = len(self.requests)
+            self.requests.append(request)
+            return
+        request.row = self.free.pop()
+        self.leaving.remove(request.row)
+        self.requests[request.row] = request
 
 
 class Scheduler:
@@ -64,17 +76,20 @@ class Scheduler:
         few: int = 1,
         clock: Callable[[], float] = time.monotonic,
         encoded_ahead: int = 16,
+        replaces: bool = False,
     ) -> None:
         """Set the limits, in hypotheses and in requests and source pieces that wait, and the source lengths of lanes.
 
         They ascend. Another shard is begun once there are more than `few` hypotheses for each, but the last one when
         all others have `full`: until then it encodes for those that have more than few. When a slot is free, up to
-        `encoded_ahead` of the line are encoded at a time.
+        `encoded_ahead` of the line are encoded at a time. `replaces`: who joins a lane of one hypothesis each may take
+        the place of who has left.
         """
         self.slots = slots
         self.queue_limit, self.queue_tokens = queue_limit, queue_tokens
         self.full, self.few = full, few
         self.encoded_ahead = encoded_ahead
+        self._replaces = replaces
         self.source_lengths = source_lengths
         self.pace = Pace(slots / shards)
         self._forecast = Forecast(slots, self.pace)
@@ -194,17 +209,24 @@ class Scheduler:
         now, began = self._clock(), self._began[shard]
         if began is not None:
             self.pace.stepped(now - began[0], began[1])
-        compactions: list[Compaction] = []
         left: list[Request] = []
+        compactions: list[Compaction] = []
+        offering: list[tuple[Lane, _Rows]] = []
         for lane, rows in self._lanes.items():
-            if rows.leaving and lane.shard == shard:
-                left += [rows.requests[row] for row in rows.leaving]
-                self._loads[shard] -= lane.width * len(rows.leaving)
+            if not rows.leaving or lane.shard != shard:
+                continue
+            left += [rows.requests[row] for row in rows.leaving]
+            self._loads[shard] -= lane.width * len(rows.leaving)
+            if self._replaces and lane.width == 1 and not rows.spoiled:
+                rows.free = sorted(rows.leaving, reverse=True)
+                offering.append((lane, rows))
+            else:
                 compactions.append(_close_gaps(lane, rows))
         for request in left:
             self._forecast.ended(request)
-        self._forget_lanes(compactions)
         joining = self._admit(shard)
+        compactions += [_close_gaps(lane, rows) for lane, rows in offering if rows.leaving]
+        self._forget_lanes(compactions)
         self._began[shard] = (now, self._loads[shard]) if self._loads[shard] else None
         released = [request for request in left if request.cancelled_at]
         return Plan(compactions, joining, self._encode(shard), released)
@@ -246,6 +268,7 @@ class Scheduler:
     def retry(self, lane: Lane, rows: Iterable[int]) -> list[Request]:
         """Put those whose step failed back into line, each for a lane of its own; returns who was tried twice."""
         given_up = []
+        self._lanes[lane].spoiled = True
         for request in self.update(lane, rows):
             if request.retried:
                 given_up.append(request)
@@ -261,9 +284,8 @@ class Scheduler:
         while (request := self._ready.first) and self._takes(shard, request):
             assert request.lane is not None
             request.lane = request.lane._replace(shard=shard)
-            rows = self._lanes.setdefault(request.lane, _Rows())
-            request.status, request.row = Status.RUNNING, len(rows.requests)
-            rows.requests.append(request)
+            self._lanes.setdefault(request.lane, _Rows()).add(request)
+            request.status = Status.RUNNING
             self._loads[shard] += request.lane.width
             self._forecast.began(request)
             joining += self._ready.take(1)
@@ -335,4 +357,6 @@ def _close_gaps(lane: Lane, rows: _Rows) -> Compaction:
         rows.requests[gap], request.row = request, gap
     del rows.requests[size:]
     rows.leaving.clear()
+    rows.free.clear()
+    rows.spoiled = False
     return Compaction(lane, into, taken, size)

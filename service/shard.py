@@ -140,7 +140,7 @@ class Shard:
         return [request for lane, requests in by_lane.items() for request in self._join_lane(lane, requests)]
 
     def _join_lane(self, lane: Lane, requests: list[Request]) -> list[Request]:
-        """Append requests to one lane in their order, a batch of the encoder after the other."""
+        """Let requests into their rows of one lane, a batch of the encoder after the other."""
         joined: list[Request] = []
         try:
             if lane not in self._searches:
@@ -148,11 +148,13 @@ class Shard:
             search = self._searches[lane]
             for _, group in groupby(requests, key=lambda request: id(request.encoded)):
                 batch = list(group)
-                if batch[0].row != search.rows:  # behind rows that were lost in this step, and are still to be cleared
+                rows = [request.row for request in batch]
+                added = [row for row in rows if row >= search.rows]
+                if added and added[0] != search.rows:  # behind some that were lost in this step
                     break
                 encoded = batch[0].encoded
                 assert encoded is not None
-                self._runner.admit(lane, encoded, [request.encoded_row for request in batch])
+                self._runner.admit(lane, encoded, [request.encoded_row for request in batch], rows)
                 search.join(batch)
                 joined += batch
         except Exception as error:

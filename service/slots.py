@@ -33,25 +33,32 @@ class Slots:
         self._state: Arrays = {t.name: numpy.zeros((0, hypotheses, *t.features), t.type) for t in state}
         self._first: Arrays = {}  # states (B, 1, *) of the last rows, which have had no step yet
 
-    def admit(self, encoded: Encoded, chosen: Sequence[int]) -> None:
-        """Append the chosen rows of an encoder batch."""
-        rows = slice(self.rows, self.rows + len(chosen))
-        if rows.stop > self._capacity:
-            self._grow(max(rows.stop, 2 * self._capacity))
+    def admit(self, encoded: Encoded, chosen: Sequence[int], rows: Sequence[int]) -> None:
+        """Write the chosen rows of an encoder batch into `rows`, which ascend and end behind those that are there.
+
+        Of one hypothesis, rows may also take the places of others, who have left.
+        """
+        size = max(self.rows, rows[-1] + 1)
+        if size > self._capacity:
+            self._grow(max(size, 2 * self._capacity))
         self._lengths[rows] = encoded.lengths[chosen]
-        self._fit(rows.stop)
+        self._fit(size)
         for name, slab in self._slabs.items():
             memory = encoded.memory[name]
             # Both are padded to multiples of 8; what a slab keeps of an earlier row behind the new one is masked.
             part = ... if name in self._whole else slice(min(memory.shape[1], self._width))
-            for row, one in enumerate(chosen, self.rows):  # a few, each copied once; indexed together, twice
+            for row, one in zip(rows, chosen, strict=True):  # a few, each copied once; indexed together, twice
                 slab[row, part] = memory[one, part]
-        first = {name: encoded.state[name][chosen][:, None] for name in self._state}
+        added = [one for row, one in zip(rows, chosen, strict=True) if row >= self.rows]
+        first = {name: encoded.state[name][added][:, None] for name in self._state} if added else {}
         if self._hypotheses == 1:
+            for row, one in zip(rows[: len(rows) - len(added)], chosen, strict=False):
+                for name, state in self._state.items():
+                    state[row, 0] = encoded.state[name][one]
             self._state = _below(self._state, first)
         else:
             self._first = _below(self._first, first)
-        self.rows = rows.stop
+        self.rows = size
 
     def _grow(self, capacity: int) -> None:
         self._lengths = numpy.concatenate([self._lengths, numpy.zeros(capacity - self._capacity, numpy.int64)])

@@ -40,9 +40,10 @@ def make_scheduler(
     clock: Callable[[], float] = time.monotonic,
     full: int = 1,
     few: int = 1,
+    replaces: bool = False,
 ) -> Scheduler:
     """Make a scheduler with lanes of 8, 16 and 32 pieces."""
-    return Scheduler(slots, queue_limit, queue_tokens, LENGTHS, shards, full, few, clock)
+    return Scheduler(slots, queue_limit, queue_tokens, LENGTHS, shards, full, few, clock, replaces=replaces)
 
 
 class Clock:
@@ -62,7 +63,7 @@ class FakeRunner:
     A source piece in `fails_on` makes the encoder fail, a target piece in `breaks_on` the step.
     """
 
-    ahead, encoder_rows = 1, 8
+    ahead, encoder_rows, replaces = 1, 8, True
 
     def __init__(self, fails_on: int = -1, breaks_on: int = -1) -> None:
         self.fails_on, self.breaks_on = fails_on, breaks_on
@@ -79,11 +80,13 @@ class FakeRunner:
         states[:] = [[*reversed(row), EOS] for row in rows]
         return Encoded({"left": states}, {}, numpy.array([len(row) for row in rows]))
 
-    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
-        """Append rows."""
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int], rows: Sequence[int]) -> None:
+        """Write rows, behind others or in their places."""
         assert all(encoded.lengths[i] <= lane.source_length for i in chosen)
-        self.lanes.setdefault(lane, []).extend(list(encoded.state["left"][i]) for i in chosen)
-        self.said.setdefault(lane, []).extend(BOS for _ in chosen)
+        lefts, said = self.lanes.setdefault(lane, []), self.said.setdefault(lane, [])
+        for row, one in zip(rows, chosen, strict=True):
+            assert row <= len(lefts)
+            lefts[row : row + 1], said[row : row + 1] = [list(encoded.state["left"][one])], [BOS]
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move rows."""
@@ -134,8 +137,9 @@ def make_engine(
     def emit(news: list[Request]) -> None:
         finished.extend(request for request in news if request.finish_reason)
 
-    scheduler = make_scheduler(slots, queue_limit, shards, full=full, few=few)
-    return Engine(scheduler, runner or FakeRunner(), search, emit), finished
+    runner = runner or FakeRunner()
+    scheduler = make_scheduler(slots, queue_limit, shards, full=full, few=few, replaces=runner.replaces)
+    return Engine(scheduler, runner, search, emit), finished
 
 
 def reversed_source(request: Request) -> list[int]:

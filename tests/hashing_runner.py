@@ -17,7 +17,7 @@ SHARPNESS = 4.0  # of the distributions
 class HashingRunner:
     """Say what a hash of the source and of all pieces so far says; wrong parents or rows change everything after."""
 
-    ahead, encoder_rows = 1, 8
+    ahead, encoder_rows, replaces = 1, 8, True
 
     def __init__(self) -> None:
         self.lanes: set[Lane] = set()
@@ -28,12 +28,13 @@ class HashingRunner:
         states = [numpy.uint64(hash(tuple(source.tolist())) & (2**64 - 1)) for source in sources]
         return Encoded({"state": numpy.array(states)}, {}, numpy.array([len(source) for source in sources]))
 
-    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
-        """Append rows."""
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int], rows: Sequence[int]) -> None:
+        """Write rows, behind others or in their places."""
         first = numpy.repeat(encoded.state["state"][list(chosen), None], lane.width, axis=1)
         held = self._state.get(lane, first[:0])
         self.lanes.add(lane)
-        self._state[lane] = numpy.concatenate([held, first])
+        self._state[lane] = numpy.concatenate([held, first[: max(0, rows[-1] + 1 - len(held))]])
+        self._state[lane][list(rows)] = first
 
     def compact(self, lane: Lane, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move rows."""

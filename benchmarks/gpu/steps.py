@@ -50,7 +50,7 @@ def measure_steps(bundle: Bundle, device: Device, variant: Variant, rows: int, l
     source = [random.integers(4, bundle.manifest.vocabulary.size, length) for _ in range(rows)]
     for begin in range(0, rows, runner.encoder_rows):
         part = source[begin : begin + runner.encoder_rows]
-        runner.admit(lane, runner.encode(part), range(len(part)))
+        runner.admit(lane, runner.encode(part), range(len(part)), range(begin, begin + len(part)))
     choice = Choice(numpy.full((rows, 1), bundle.manifest.special_ids.bos), None, numpy.zeros((rows, 1)))
 
     def step() -> int:

@@ -72,9 +72,12 @@ class LocalCore:
         def search(lane: Lane) -> Search:
             return make_search(lane, symbols, longest)
 
-        line, ahead = (limits.queue, limits.queue_tokens), self._kind.encoded_ahead
+        line = limits.queue, limits.queue_tokens
         crowd = max(1, min(FULL_SHARD, limits.slots // shards)), FEW
-        scheduler = Scheduler(limits.slots, *line, self._source_lengths, shards, *crowd, encoded_ahead=ahead)
+        ahead, replaces = self._kind.encoded_ahead, runner.replaces
+        scheduler = Scheduler(
+            limits.slots, *line, self._source_lengths, shards, *crowd, encoded_ahead=ahead, replaces=replaces
+        )
         return Engine(scheduler, runner, search, emit, measured)
 
     @property

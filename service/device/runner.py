@@ -35,6 +35,7 @@ class DeviceRunner:
 
     ahead = AHEAD
     encoder_rows = 64
+    replaces = False  # rows that begin are looked at together, behind all others
 
     def __init__(
         self,
@@ -166,8 +167,8 @@ class DeviceRunner:
         values = dict(zip(names, binding.get_outputs(), strict=True))
         return Encoded({n: values[n] for n in self._state}, {n: values[n] for n in self._remembered}, lengths)
 
-    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
-        """Append the chosen rows of an encoder batch to a lane.
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int], rows: Sequence[int]) -> None:
+        """Write the chosen rows of an encoder batch into `rows`, which are the next ones of a lane.
 
         Raises:
             DeviceFull: there is no memory for another lane.

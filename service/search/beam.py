@@ -1,7 +1,5 @@
 """Beam search: the W best hypotheses of every source, and those that have ended."""
 
-from collections.abc import Sequence
-
 import numpy
 from numpy.typing import NDArray
 
@@ -39,19 +37,15 @@ class Beam(Search):
     def _alive_at_start(self) -> int:
         return 1
 
-    def join(self, requests: Sequence[Request]) -> None:
-        """Append a row for each request."""
-        start = self.rows
-        super().join(requests)
-        new = slice(start, self.rows)
-        self._parents[new] = numpy.arange(self.width)
-        self._count[new], self._last_returned[new] = 0, -numpy.inf
-        for row, request in enumerate(requests, start):
-            options = request.options
-            self._finished[row] = []
-            self._enough[row] = max(options.patience * options.beam_size, options.num_hypotheses)
-            self._returned[row] = options.num_hypotheses
-            self._divisor[row] = length_divisor(options.max_length, options.length_penalty)
+    def _begin(self, row: int, request: Request) -> None:
+        super()._begin(row, request)
+        options = request.options
+        self._parents[row] = numpy.arange(self.width)
+        self._count[row], self._last_returned[row] = 0, -numpy.inf
+        self._finished[row] = []
+        self._enough[row] = max(options.patience * options.beam_size, options.num_hypotheses)
+        self._returned[row] = options.num_hypotheses
+        self._divisor[row] = length_divisor(options.max_length, options.length_penalty)
 
     def _select(self, step: Step) -> NDArray[numpy.intp]:
         n, width, said = self.rows, self.width, self._hypotheses
@@ -130,4 +124,4 @@ class Beam(Search):
         for rival in rivals[1:]:
             differs |= rival[:shortest] != rivals[0][:shortest]
         same = int(differs.argmax()) if differs.any() else shortest
-        return self._begin(request, int(said.score[row].argmax()), same)
+        return self._told(request, int(said.score[row].argmax()), same)

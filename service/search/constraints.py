@@ -1,7 +1,5 @@
 """What the options of requests forbid, force or make less likely, at every step."""
 
-from collections.abc import Sequence
-
 import numpy
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -30,21 +28,20 @@ class Constraints(Rows):
         self._prefix_length = numpy.zeros(0, numpy.int64)
         self._bias = numpy.zeros(0, numpy.float64)
 
-    def join(self, options: Sequence[SearchOptions]) -> None:
-        """Append a row for each request's options."""
-        new = self.extend(len(options))
-        self._penalty[new] = [o.repetition_penalty for o in options]
-        self._ngram[new] = [o.no_repeat_ngram_size for o in options]
-        self._no_unknown[new] = [o.disable_unknown for o in options]
-        self._least[new] = [o.min_length for o in options]
-        self._suppression[new] = [Suppression(o.suppressed) if o.suppressed else None for o in options]
-        self._prefix_length[new] = [len(o.prefix) for o in options]
-        self._bias[new] = [o.prefix_bias for o in options]
-        more = max(len(o.prefix) for o in options) - self._prefix.shape[1]
+    def begin(self, row: int, options: SearchOptions) -> None:
+        """Begin a row, behind those that are there or in the place of one."""
+        self.reach(row)
+        self._penalty[row] = options.repetition_penalty
+        self._ngram[row] = options.no_repeat_ngram_size
+        self._no_unknown[row] = options.disable_unknown
+        self._least[row] = options.min_length
+        self._suppression[row] = Suppression(options.suppressed) if options.suppressed else None
+        self._prefix_length[row] = len(options.prefix)
+        self._bias[row] = options.prefix_bias
+        more = len(options.prefix) - self._prefix.shape[1]
         if more > 0:
             self._prefix = numpy.pad(self._prefix, ((0, 0), (0, more)))
-        for row, o in enumerate(options, new.start):
-            self._prefix[row, : len(o.prefix)] = o.prefix
+        self._prefix[row, : len(options.prefix)] = options.prefix
 
     def forget_prefixes(self) -> None:
         """Give back the memory of prefixes, as there are no rows."""

@@ -39,4 +39,4 @@ class Greedy(Search):
 
     def certain(self, request: Request) -> Certain:
         """Return all pieces so far, but those that a repetition guard may cut."""
-        return self._begin(request, 0, self.steps(request))
+        return self._told(request, 0, self.steps(request))

@@ -28,14 +28,11 @@ class Hypotheses(Rows):
         self._weights: NDArray[numpy.float32] | None = None
         self._trail = numpy.zeros((0, width, longest), numpy.int16)
 
-    def start(self, count: int, alive: int) -> slice:
-        """Append rows of which the first `alive` hypotheses may go on; returns where they are."""
-        new = self.extend(count)
-        self.length[new] = 0
-        self.log_probability[new] = 0
-        self.score[new] = 0
-        self.score[new, alive:] = -numpy.inf
-        return new
+    def start(self, row: int, alive: int) -> None:
+        """Begin a row, behind those that are there or in the place of one, of which `alive` hypotheses may go on."""
+        self.reach(row)
+        self.length[row] = self.log_probability[row] = self.score[row] = 0
+        self.score[row, alive:] = -numpy.inf
 
     def follow(self, parents: Ids) -> None:
         """Let every hypothesis continue the one that `parents` (B, W) names."""

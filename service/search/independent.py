@@ -1,7 +1,5 @@
 """Hypotheses that do not compete: samples, and the completions of alternatives."""
 
-from collections.abc import Sequence
-
 import numpy
 from numpy.typing import NDArray
 
@@ -29,22 +27,18 @@ class Independent(Search):
         self._least = numpy.zeros(0, numpy.float64)  # log-probability of an alternative
         self._parted = numpy.zeros(0, numpy.bool_)  # which a hypothesis does not tell that a guard has cut
 
-    def join(self, requests: Sequence[Request]) -> None:
-        """Append a row for each request."""
-        start = self.rows
-        super().join(requests)
-        new = slice(start, self.rows)
-        self._finished[new], self._going[new], self._parted[new] = None, True, False
-        self._seed[new], self._temperature[new], self._top_k[new], self._top_p[new] = 0, 1, 0, 1
-        for row, request in enumerate(requests, start):
-            options, sampling = request.options, request.options.sampling
-            self._samples[row] = sampling is not None
-            if sampling:
-                self._seed[row], self._temperature[row] = sampling.seed, sampling.temperature
-                self._top_k[row], self._top_p[row] = sampling.top_k, sampling.top_p
-            self._branch[row] = len(options.prefix) if options.alternatives else -1
-            least = options.min_alternative_probability
-            self._least[row] = numpy.log(least) if least > 0 else -numpy.inf
+    def _begin(self, row: int, request: Request) -> None:
+        super()._begin(row, request)
+        self._finished[row], self._going[row], self._parted[row] = None, True, False
+        self._seed[row], self._temperature[row], self._top_k[row], self._top_p[row] = 0, 1, 0, 1
+        options, sampling = request.options, request.options.sampling
+        self._samples[row] = sampling is not None
+        if sampling:
+            self._seed[row], self._temperature[row] = sampling.seed, sampling.temperature
+            self._top_k[row], self._top_p[row] = sampling.top_k, sampling.top_p
+        self._branch[row] = len(options.prefix) if options.alternatives else -1
+        least = options.min_alternative_probability
+        self._least[row] = numpy.log(least) if least > 0 else -numpy.inf
 
     def _select(self, step: Step) -> NDArray[numpy.intp]:
         n, said = self.rows, self._hypotheses
@@ -114,4 +108,4 @@ class Independent(Search):
 
     def certain(self, request: Request) -> Certain:
         """Return all pieces of a single hypothesis; which of several will be best is not known before the end."""
-        return NOTHING if self.width > 1 else self._begin(request, 0, self.steps(request))
+        return NOTHING if self.width > 1 else self._told(request, 0, self.steps(request))

@@ -10,17 +10,18 @@ class Rows:
 
     def __init__(self) -> None:
         self.rows = 0
+        self._room = 0  # rows that all arrays have
 
-    def extend(self, count: int) -> slice:
-        """Append rows, whose content is left over from earlier ones; returns where they are."""
-        start, self.rows = self.rows, self.rows + count
+    def reach(self, last: int) -> None:
+        """Have rows up to one, whose content is left over from earlier ones."""
+        self.rows = max(self.rows, last + 1)
+        if self.rows <= self._room:
+            return
+        self._room = max(8, self.rows, 2 * self._room)
         for name, array in self._arrays():
-            if self.rows > len(array):
-                capacity = max(8, self.rows, 2 * len(array))
-                grown = numpy.zeros((capacity, *array.shape[1:]), array.dtype)
-                grown[: len(array)] = array
-                setattr(self, name, grown)
-        return slice(start, self.rows)
+            grown = numpy.zeros((self._room, *array.shape[1:]), array.dtype)
+            grown[: len(array)] = array
+            setattr(self, name, grown)
 
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move the rows `taken` into the places `into` and keep the first `rows`."""

@@ -76,29 +76,28 @@ class Search(Rows, ABC):
         return requests
 
     def join(self, requests: Sequence[Request]) -> None:
-        """Append a row for each request."""
-        new = self.extend(len(requests))
-        self._hypotheses.start(len(requests), self._alive_at_start)
-        self._requests[new] = requests
-        self._previous[new] = self._symbols.bos
-        self._limit[new] = [request.options.max_length for request in requests]
-        self._guarded[new] = [request.options.repetition_guard for request in requests]
-        self._traced[new] = [request.options.keeps_attention for request in requests]
-        self._streams[new] = [request.streams for request in requests]
-        self._ends[new] = self._symbols.eos
-        self._join_ends(requests, new.start)
-        if self._constraints:
-            self._constraints.join([request.options for request in requests])
+        """Give each request its row, which is behind those that are there, or of somebody who has left."""
+        for request in requests:  # a few, and a number is written into a row sooner than several into several
+            self._begin(request.row, request)
 
-    def _join_ends(self, requests: Sequence[Request], start: int) -> None:
-        """Note what else ends a hypothesis of some rows."""
-        for row, request in enumerate(requests, start):
-            pieces = request.options.end_ids
-            if pieces:
-                more = 1 + len(pieces) - self._ends.shape[1]
-                if more > 0:
-                    self._ends = numpy.pad(self._ends, ((0, 0), (0, more)), "edge")
-                self._ends[row, 1 : 1 + len(pieces)] = pieces
+    def _begin(self, row: int, request: Request) -> None:
+        options = request.options
+        self.reach(row)
+        self._hypotheses.start(row, self._alive_at_start)
+        self._requests[row] = request
+        self._previous[row] = self._symbols.bos
+        self._limit[row] = options.max_length
+        self._guarded[row] = options.repetition_guard
+        self._traced[row] = options.keeps_attention
+        self._streams[row] = request.streams
+        self._ends[row] = self._symbols.eos
+        if options.end_ids:
+            more = 1 + len(options.end_ids) - self._ends.shape[1]
+            if more > 0:
+                self._ends = numpy.pad(self._ends, ((0, 0), (0, more)), "edge")
+            self._ends[row, 1 : 1 + len(options.end_ids)] = options.end_ids
+        if self._constraints:
+            self._constraints.begin(row, options)
 
     @property
     def _alive_at_start(self) -> int:
@@ -179,7 +178,7 @@ class Search(Rows, ABC):
         said = self._hypotheses
         return numpy.where(guarded[:, None], looped(said.ids[: self.rows], said.length[: self.rows]), 0)
 
-    def _begin(self, request: Request, hypothesis: int, pieces: int) -> Certain:
+    def _told(self, request: Request, hypothesis: int, pieces: int) -> Certain:
         """Describe the first `pieces` of a hypothesis, without those that a repetition guard may yet cut off."""
         if request.options.repetition_guard:
             pieces -= suspicious(self._hypotheses.ids[request.row, hypothesis, :pieces])

@@ -77,7 +77,10 @@ def test_graph_goes_on_as_the_search_does(select: Select, drawn: tuple[Array, Ar
     """Of the hypotheses that are alive everything is the same, ties too, and the others are dead in both."""
     totals, ids, log_probabilities = drawn
     beam = Beam(Symbols(1, 2, EOS_ID), totals.shape[1], 40, constrained=False)
-    beam.join([make_request(beam_size=totals.shape[1]) for _ in range(ROWS)])
+    requests = [make_request(beam_size=totals.shape[1]) for _ in range(ROWS)]
+    for row, request in enumerate(requests):
+        request.row = row
+    beam.join(requests)
     beam.choice.totals[:] = totals  # type: ignore[index]
     beam.select(Step(log_probabilities, ids))
     following, parents, sums = select(totals, ids, log_probabilities)

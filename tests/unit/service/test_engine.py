@@ -171,12 +171,12 @@ class Crowded(FakeRunner):
         super().__init__()
         self.times = times
 
-    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
-        """Append rows."""
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int], rows: Sequence[int]) -> None:
+        """Write rows."""
         if self.times:
             self.times -= 1
             raise MemoryError
-        super().admit(lane, encoded, chosen)
+        super().admit(lane, encoded, chosen, rows)
 
 
 def test_a_lane_that_could_not_be_made_is_made_later(caplog: pytest.LogCaptureFixture) -> None:

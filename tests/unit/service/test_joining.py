@@ -15,10 +15,10 @@ class Noting(FakeRunner):
         super().__init__()
         self.chosen: list[list[int]] = []
 
-    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
-        """Append rows."""
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int], rows: Sequence[int]) -> None:
+        """Write rows."""
         self.chosen.append(list(chosen))
-        super().admit(lane, encoded, chosen)
+        super().admit(lane, encoded, chosen, rows)
 
 
 def test_rows_that_join_together_lie_together() -> None:

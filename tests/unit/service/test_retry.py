@@ -89,17 +89,23 @@ class Crowded(FakeRunner):
 
     failed = False
 
-    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int]) -> None:
-        """Append rows."""
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int], rows: Sequence[int]) -> None:
+        """Write rows."""
         if self.lanes.get(lane) and not self.failed:
             self.failed = True
             raise MemoryError("none is left")
-        super().admit(lane, encoded, chosen)
+        super().admit(lane, encoded, chosen, rows)
 
 
-def test_who_joins_behind_rows_that_were_lost_keeps_its_place() -> None:
-    """Of two slots that are free, one is for who is ready and fails to join, the other for who is encoded then."""
-    engine, finished = make_engine(runner := Crowded())
+@pytest.mark.parametrize(("replaces", "retried"), [(False, 2), (True, 1)])
+def test_who_joins_behind_rows_that_were_lost_keeps_its_place(replaces: bool, retried: int) -> None:
+    """Of two slots that are free, one is for who is ready and fails to join, the other for who is encoded then.
+
+    Where rows are replaced, the one that was lost is still there, and nobody is behind a row that is not.
+    """
+    runner = Crowded()
+    runner.replaces = replaces
+    engine, finished = make_engine(runner)
     engine.scheduler.encoded_ahead = 5
     sources = (range(5, 13), range(6, 14), (5, 6), (6, 7), (20, 21))
     requests = [make_request(*source) for source in (*sources, (10, 11, 12), (13, 14))]
@@ -111,7 +117,7 @@ def test_who_joins_behind_rows_that_were_lost_keeps_its_place() -> None:
     run_dry(engine)
     assert runner.failed
     assert len(finished) == len(requests)
-    assert sum(request.retried for request in requests) == 2
+    assert sum(request.retried for request in requests) == retried
     assert all(said(request) == reversed_source(request) for request in finished)
     assert engine.scheduler.running == engine.scheduler.waiting == 0
     assert not any(runner.lanes.values())

@@ -59,7 +59,7 @@ def test_as_many_threads_as_are_faster_give_the_same_bits(
         monkeypatch.setattr(OnnxRunner, "_is_faster", lambda self, sessions, wide=wide: wide)
         runner = OnnxRunner(bundle, precision, 2, shards=2)
         assert (runner._wide_steps["step_greedy"] is not runner._steps["step_greedy"]) == wide
-        runner.admit(GREEDY, runner.encode(SOURCES), [0, 1])
+        runner.admit(GREEDY, runner.encode(SOURCES), [0, 1], [0, 1])
         ids = numpy.full((2, 1), 2)
         for _ in range(5):
             (step,) = runner.step(GREEDY, Choice(ids, None, None), alignment=False)
@@ -72,7 +72,7 @@ def test_as_many_threads_as_are_faster_give_the_same_bits(
 
 def greedily(runner: OnnxRunner, lane: Lane, sources: list[numpy.ndarray], ahead: int, count: int) -> list[list[int]]:
     """Let rows say their best pieces, at least so many; gives those of each row."""
-    runner.admit(lane, runner.encode(sources), range(len(sources)))
+    runner.admit(lane, runner.encode(sources), range(len(sources)), range(len(sources)))
     said: list[numpy.ndarray] = []
     ids = numpy.full((len(sources), 1), 2)
     while len(said) < count:
@@ -113,23 +113,23 @@ def test_as_many_steps_are_taken_as_the_rows_leave_time_for(bundle: Bundle) -> N
     runner = OnnxRunner(bundle, "int8", 1)
     lane, other = GREEDY, Lane(128, 1, "step_greedy", shard=1)
     for rows, steps in ((1, 8), (2, 4), (3, 2), (4, 2), (5, 1), (8, 1)):
-        runner.admit(lane, runner.encode([numpy.arange(5, 25)] * rows), range(rows))
+        runner.admit(lane, runner.encode([numpy.arange(5, 25)] * rows), range(rows), range(rows))
         choice = Choice(numpy.full((rows, 1), 2), None, None)
         assert len(runner.step(lane, choice, False, runner.ahead)) == steps
         assert len(runner.step(lane, choice, False, 3)) == min(3, steps)
         runner.compact(lane, [], [], 0)
     one = Choice(numpy.full((1, 1), 2), None, None)
-    runner.admit(lane, runner.encode(SOURCES[:1]), [0])
+    runner.admit(lane, runner.encode(SOURCES[:1]), [0], [0])
     (step,) = runner.step(lane, one, True, runner.ahead)
     assert step.alignment is not None
-    runner.admit(other, runner.encode([SOURCES[0]] * 3), range(3))  # of another lane, and another thread
+    runner.admit(other, runner.encode([SOURCES[0]] * 3), range(3), range(3))  # of another lane, and another thread
     assert len(runner.step(lane, one, False, runner.ahead)) == 2
 
 
 def test_steps_end_with_the_last_hypothesis(bundle: Bundle) -> None:
     """Nothing is computed behind the end."""
     runner, lane = OnnxRunner(bundle, "int8", 1), Lane(64, 1, "step_greedy")
-    runner.admit(lane, runner.encode(SOURCES[:1]), [0])
+    runner.admit(lane, runner.encode(SOURCES[:1]), [0], [0])
     ids, taken = numpy.full((1, 1), 2), []
     while not taken or ids[0, 0] != bundle.manifest.special_ids.eos:
         steps = runner.step(lane, Choice(ids, None, None), False, runner.ahead)
@@ -143,7 +143,7 @@ def test_steps_end_with_the_last_hypothesis(bundle: Bundle) -> None:
 def test_a_model_without_numbers_is_noticed_ahead(bundle: Bundle) -> None:
     """As it is in single steps; whole numbers cannot be anything else."""
     runner, lane = OnnxRunner(bundle, "fp32", 1), Lane(64, 1, "step_greedy")
-    runner.admit(lane, runner.encode(SOURCES[:1]), [0])
+    runner.admit(lane, runner.encode(SOURCES[:1]), [0], [0])
     runner._lanes[lane]._state["hidden_0"][:] = numpy.nan
     with pytest.raises(ArithmeticError, match="NaN"):
         runner.step(lane, Choice(numpy.full((1, 1), 2), None, None), False, runner.ahead)

@@ -124,6 +124,52 @@ def test_gaps_are_closed_by_the_last_rows() -> None:
     assert (requests[3].row, requests[1].row) == (0, 1)
 
 
+def test_who_joins_takes_the_place_of_who_left() -> None:
+    """So no row moves for it; gaps that are left are closed, and who finds none is behind all others."""
+    scheduler = make_scheduler(slots=5, replaces=True)
+    requests = alike(11)
+    for request in requests:
+        scheduler.submit(request)
+    assert admit(scheduler) == requests[:5]
+    scheduler.update(Lane(8), [0, 2, 3])
+    plan = scheduler.schedule()
+    assert (plan.joining, plan.compactions) == (requests[5:8], [])
+    assert [request.row for request in requests[5:8]] == [0, 2, 3]
+    for request in requests[8:10]:
+        scheduler.cancel(request)
+    scheduler.update(Lane(8), [0, 1])
+    plan = scheduler.schedule()
+    assert (plan.joining, requests[10].row) == (requests[10:], 0)
+    (compaction,) = plan.compactions
+    assert (compaction.into, compaction.taken, compaction.rows) == ([1], [4], 4)
+    assert requests[4].row == 1
+    last = make_request(5)
+    scheduler.submit(last)
+    assert admit(scheduler) == [last]
+    assert last.row == 4
+
+
+def test_nobody_takes_the_place_of_one_of_several_hypotheses_or_of_whose_step_failed() -> None:
+    """Rows of beams that begin lie behind all others, and of a failed step nothing may stay."""
+    for options, fails in (({"beam_size": 2}, False), ({}, True)):
+        scheduler = make_scheduler(slots=4, replaces=True)
+        requests = [make_request(5 + i, **options) for i in range(5)]
+        for request in requests:
+            scheduler.submit(request)
+        joined = admit(scheduler)
+        lane = joined[0].lane
+        assert lane
+        if fails:
+            scheduler.retry(lane, [0])
+        else:
+            scheduler.update(lane, [0])
+        plan = scheduler.schedule()
+        assert plan.joining == [requests[len(joined)]]
+        assert plan.joining[0].row == len(joined) - 1
+        (compaction,) = plan.compactions
+        assert (compaction.into, compaction.taken) == ([0], [len(joined) - 1])
+
+
 def test_who_has_waited_longest_counts_from_its_place_in_line() -> None:
     """A text of a large call is made long before there is room for it in line."""
     clock = Clock()

@@ -1,5 +1,7 @@
 """The memory of a lane: as wide as its longest source, and every row keeps what is its own."""
 
+from random import Random
+
 import numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,33 +26,62 @@ def encode(lengths: list[int], first: int) -> Encoded:
 
 
 @settings(max_examples=200)
-@given(st.lists(st.tuples(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.randoms()), min_size=1, max_size=8))
-def test_rows_keep_what_is_theirs(steps: list[tuple[list[int], object]]) -> None:
-    """Whoever joins and leaves: a row has its memory, length and state, in slabs that are hardly wider than needed."""
-    slots, alive, number = Slots([MEMORY, CONTEXT], [STATE], 2), list[tuple[int, int]](), 1
+@given(
+    st.sampled_from([1, 2]),
+    st.lists(st.tuples(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.randoms()), min_size=1, max_size=8),
+)
+def test_rows_keep_what_is_theirs(width: int, steps: list[tuple[list[int], Random]]) -> None:
+    """Whoever joins and leaves: a row has its memory, length and state, in slabs that are hardly wider than needed.
+
+    Of one hypothesis, whoever joins takes the places of those who have left.
+    """
+    slots, alive, number = Slots([MEMORY, CONTEXT], [STATE], width), list[tuple[int, int]](), 1
+    leaving: list[int] = []
     for lengths, random in steps:
-        slots.admit(encode(lengths, number), list(range(len(lengths))))
-        alive += [(number + row, length) for row, length in enumerate(lengths)]
-        number += len(lengths)
-        leaving = {row for row in range(len(alive)) if random.random() < 0.6}  # type: ignore[attr-defined]
-        size = len(alive) - len(leaving)
-        into = sorted(row for row in leaving if row < size)
-        taken = [row for row in range(size, len(alive)) if row not in leaving]
-        for gap, row in zip(into, taken, strict=True):
-            alive[gap] = alive[row]
-        del alive[size:]
+        free = leaving[: len(lengths)] if width == 1 else []
+        _compact(slots, alive, [row for row in leaving if row not in free])
+        rows = free + list(range(len(alive), len(alive) + len(lengths) - len(free)))
+        slots.admit(encode(lengths, number), list(range(len(lengths))), rows)
+        alive += [(0, 0)] * (len(lengths) - len(free))
+        for row, length in zip(rows, lengths, strict=True):
+            alive[row] = number, length
+            number += 1
+        _check(slots, alive, width)
+        leaving = [row for row in range(len(alive)) if random.random() < 0.6]
+    _compact(slots, alive, leaving)
+    if alive:
+        _check(slots, alive, width)
+
+
+def _compact(slots: Slots, alive: list[tuple[int, int]], leaving: list[int]) -> None:
+    """Close gaps as the scheduler does."""
+    size = len(alive) - len(leaving)
+    into = [row for row in leaving if row < size]
+    taken = [row for row in range(size, len(alive)) if row not in leaving]
+    for gap, row in zip(into, taken, strict=True):
+        alive[gap] = alive[row]
+    del alive[size:]
+    if leaving:
         slots.compact(into, taken, size)
-        if not size:
-            continue
-        (feed,) = slots.feeds(numpy.zeros((size, 2), numpy.int64), None)
-        assert feed["source_lengths"].tolist() == [length for _, length in alive]
+
+
+def _check(slots: Slots, alive: list[tuple[int, int]], width: int) -> None:
+    feeds = slots.feeds(numpy.zeros((len(alive), width), numpy.int64), None)
+    longest = -(-max(length for _, length in alive) // 8) * 8
+    row = 0
+    for feed in feeds:
         assert feed["keys"].flags.c_contiguous
-        for row, (mine, length) in enumerate(alive):
-            assert (feed["keys"][row, :length] == mine).all()
-            assert (feed["context"][row] == mine).all()
-            assert (feed["hidden_0"][row] == mine).all()
-        longest = -(-max(length for _, length in alive) // 8) * 8
         assert longest <= feed["keys"].shape[1] <= longest + 8
+        for keys, context, state, count in zip(
+            feed["keys"], feed["context"], feed["hidden_0"], feed["source_lengths"], strict=True
+        ):
+            mine, length = alive[row]
+            assert count == length
+            assert (keys[:length] == mine).all()
+            assert (context == mine).all()
+            assert (state == mine).all()
+            row += 1
+    assert row == len(alive)
 
 
 def step(slots: Slots, rows: int, width: int) -> list[int]:
@@ -72,11 +103,11 @@ def step(slots: Slots, rows: int, width: int) -> list[int]:
 def test_first_step_computes_one_hypothesis_of_each_row() -> None:
     """The others are the same; rows that have begun are computed in full beside them."""
     slots = Slots([MEMORY], [STATE], 2)
-    slots.admit(encode([3, 9], 1), [0, 1])
-    slots.admit(encode([4], 3), [0])
+    slots.admit(encode([3, 9], 1), [0, 1], [0, 1])
+    slots.admit(encode([4], 3), [0], [2])
     assert step(slots, 3, 2) == [1]
     assert step(slots, 3, 2) == [2]
-    slots.admit(encode([5], 4), [0])
+    slots.admit(encode([5], 4), [0], [3])
     assert step(slots, 4, 2) == [2, 1]
     slots.compact([1], [3], 3)
     (feed,) = slots.feeds(numpy.zeros((3, 2), numpy.int64), None)
@@ -87,7 +118,7 @@ def test_first_step_computes_one_hypothesis_of_each_row() -> None:
 def test_rows_of_one_hypothesis_are_computed_together() -> None:
     """There is nothing to gain by a call of their own."""
     slots = Slots([MEMORY], [STATE], 1)
-    slots.admit(encode([3], 1), [0])
+    slots.admit(encode([3], 1), [0], [0])
     assert step(slots, 1, 1) == [1]
-    slots.admit(encode([4], 2), [0])
+    slots.admit(encode([4], 2), [0], [1])
     assert step(slots, 2, 1) == [1]
