@@ -17,8 +17,8 @@ class Beam(Search):
     patience * W hypotheses have ended (Kasai et al. 2022), or when none that goes on can still be among the best.
     """
 
-    def __init__(self, symbols: Symbols, width: int, longest: int, constrained: bool) -> None:
-        super().__init__(symbols, width, longest, constrained)
+    def __init__(self, symbols: Symbols, width: int, longest: int, constrained: bool, scored: bool = True) -> None:
+        super().__init__(symbols, width, longest, constrained, scored)
         self._parents = numpy.zeros((0, width), numpy.int64)
         self._finished = numpy.zeros(0, object)  # lists of the best, best first
         self._count = numpy.zeros(0, numpy.int64)  # how many have ended

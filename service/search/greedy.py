@@ -4,7 +4,7 @@ import numpy
 from numpy.typing import NDArray
 
 from service.request import Request
-from service.search.candidates import Step
+from service.search.candidates import Ids, Step
 from service.search.hypothesis import Certain, FinishReason, Hypothesis
 from service.search.search import Search
 
@@ -16,11 +16,15 @@ class Greedy(Search):
 
     def _select(self, step: Step) -> NDArray[numpy.intp]:
         said = self._hypotheses
-        candidates = self._candidates(step, 1)
-        chosen = candidates.ids[:, :, 0]
+        if said.scored:
+            candidates = self._candidates(step, 1)
+            chosen = candidates.ids[:, :, 0]
+            scores = said.score[: self.rows] + candidates.scores[:, :, 0]
+            said.append(chosen, scores, candidates.log_probabilities[:, :, 0])
+        else:
+            chosen = _best(step)
+            said.say(chosen)
         self._previous[: self.rows] = chosen
-        scores = said.score[: self.rows] + candidates.scores[:, :, 0]
-        said.append(chosen, scores, candidates.log_probabilities[:, :, 0])
         ended = self._is_end(chosen)[:, 0] | (said.length[: self.rows] >= self._limit[: self.rows])
         cuts = self._loops()
         self._cuts = None if cuts is None else cuts[:, 0].tolist()
@@ -40,3 +44,12 @@ class Greedy(Search):
     def certain(self, request: Request) -> Certain:
         """Return all pieces so far, but those that a repetition guard may cut."""
         return self._told(request, 0, self.steps(request))
+
+
+def _best(step: Step) -> Ids:
+    """Return the best pieces (B, W), by the logits of all or as the step says."""
+    if step.ids is not None:
+        return step.ids[:, :, 0]
+    assert step.log_probabilities is not None
+    best: Ids = step.log_probabilities.argmax(axis=-1)
+    return best

@@ -15,9 +15,10 @@ ENDED = (FinishReason.EOS, FinishReason.END_TOKEN)
 class Hypotheses(Rows):
     """Hold the pieces and scores of B rows of W hypotheses; those of a row are equally long."""
 
-    def __init__(self, width: int, longest: int) -> None:
-        """Make room for `longest` pieces."""
+    def __init__(self, width: int, longest: int, scored: bool = True) -> None:
+        """Make room for `longest` pieces; where they are not `scored`, no score is a number."""
         super().__init__()
+        self.scored = scored
         self.ids = numpy.zeros((0, width, longest), numpy.int64)
         self.length = numpy.zeros(0, numpy.int64)  # pieces scored, those that end a hypothesis included
         self.score = numpy.zeros((0, width), numpy.float64)  # what is ranked; -inf: not alive
@@ -31,8 +32,11 @@ class Hypotheses(Rows):
     def start(self, row: int, alive: int) -> None:
         """Begin a row, behind those that are there or in the place of one, of which `alive` hypotheses may go on."""
         self.reach(row)
-        self.length[row] = self.log_probability[row] = self.score[row] = 0
+        self.length[row] = 0
+        self.log_probability[row] = self.score[row] = 0 if self.scored else numpy.nan
         self.score[row, alive:] = -numpy.inf
+        if not self.scored:
+            self._token_scores[row] = numpy.nan
 
     def follow(self, parents: Ids) -> None:
         """Let every hypothesis continue the one that `parents` (B, W) names."""
@@ -51,6 +55,12 @@ class Hypotheses(Rows):
         self._token_scores[rows, :, at] = log_probabilities
         self.log_probability[:n] += log_probabilities
         self.score[:n] = scores
+        self.length[:n] += 1
+
+    def say(self, ids: Ids) -> None:
+        """Append a piece that has no score to every hypothesis (B, W)."""
+        n = self.rows
+        self.ids[numpy.arange(n), :, self.length[:n]] = ids
         self.length[:n] += 1
 
     def trace(self, rows: NDArray[numpy.intp], weights: Floats) -> None:

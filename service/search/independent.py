@@ -14,8 +14,8 @@ from service.search.uniform import uniform
 class Independent(Search):
     """Let each of W hypotheses go its own way until it ends."""
 
-    def __init__(self, symbols: Symbols, width: int, longest: int, constrained: bool) -> None:
-        super().__init__(symbols, width, longest, constrained)
+    def __init__(self, symbols: Symbols, width: int, longest: int, constrained: bool, scored: bool = True) -> None:
+        super().__init__(symbols, width, longest, constrained, scored)
         self._finished = numpy.zeros((0, width), object)  # Hypothesis; none while one goes on
         self._going = numpy.zeros((0, width), numpy.bool_)
         self._samples = numpy.zeros(0, numpy.bool_)

@@ -11,4 +11,5 @@ KINDS: dict[str, type[Search]] = {"greedy": Greedy, "beam": Beam, "independent":
 
 def make_search(lane: Lane, symbols: Symbols, longest: int) -> Search:
     """Make the search of a lane, for targets of up to `longest` pieces."""
-    return KINDS[lane.search](symbols, lane.width, longest, constrained=lane.graph == "step_full")
+    constrained, scored = lane.graph == "step_full", lane.graph != "step_greedy"
+    return KINDS[lane.search](symbols, lane.width, longest, constrained, scored)

@@ -28,12 +28,15 @@ class Symbols:
 class Search(Rows, ABC):
     """Choose what the rows of one lane say next; a subclass is one way to do so."""
 
-    def __init__(self, symbols: Symbols, width: int, longest: int, constrained: bool) -> None:
-        """Search with `width` hypotheses of up to `longest` pieces, by whole distributions where `constrained`."""
+    def __init__(self, symbols: Symbols, width: int, longest: int, constrained: bool, scored: bool = True) -> None:
+        """Search with `width` hypotheses of up to `longest` pieces, by whole distributions where `constrained`.
+
+        Where it is not `scored`, nobody wants to know scores, and steps give none.
+        """
         super().__init__()
         self.width = width
         self._symbols = symbols
-        self._hypotheses = Hypotheses(width, longest)
+        self._hypotheses = Hypotheses(width, longest, scored)
         self._constraints = Constraints(symbols.unk, symbols.eos) if constrained else None
         self._requests = numpy.zeros(0, object)
         self._previous = numpy.zeros((0, width), numpy.int64)
@@ -151,13 +154,9 @@ class Search(Rows, ABC):
             assert log_probabilities is not None
             scores = self._constraints.adjust(log_probabilities, self._hypotheses, self._ends)
             return best(scores, log_probabilities, count)
-        if ids is not None and log_probabilities is not None:
-            return Candidates(ids, log_probabilities, log_probabilities)
-        if ids is None:  # logits, which nobody wants to know
-            assert log_probabilities is not None
-            ids = log_probabilities.argmax(axis=-1, keepdims=True)
-        unknown = numpy.full(ids.shape, numpy.nan, numpy.float32)
-        return Candidates(ids, unknown, unknown)
+        assert ids is not None
+        assert log_probabilities is not None
+        return Candidates(ids, log_probabilities, log_probabilities)
 
     def _is_end(self, ids: Ids) -> NDArray[numpy.bool_]:
         """Tell which pieces (B, K) end a hypothesis of their row."""
