@@ -41,14 +41,11 @@ class Slots:
         size = max(self.rows, rows[-1] + 1)
         if size > self._capacity:
             self._grow(max(size, 2 * self._capacity))
-        self._lengths[rows] = encoded.lengths[chosen]
+        for row, one in zip(rows, chosen, strict=True):  # a few, each copied once; indexed together, twice
+            self._lengths[row] = encoded.lengths[one]
         self._fit(size)
-        for name, slab in self._slabs.items():
-            memory = encoded.memory[name]
-            # Both are padded to multiples of 8; what a slab keeps of an earlier row behind the new one is masked.
-            part = ... if name in self._whole else slice(min(memory.shape[1], self._width))
-            for row, one in zip(rows, chosen, strict=True):  # a few, each copied once; indexed together, twice
-                slab[row, part] = memory[one, part]
+        for row, one in zip(rows, chosen, strict=True):
+            self._write(row, {name: memory[one] for name, memory in encoded.memory.items()})
         added = [one for row, one in zip(rows, chosen, strict=True) if row >= self.rows]
         first = {name: encoded.state[name][added][:, None] for name in self._state} if added else {}
         if self._hypotheses == 1:
@@ -59,6 +56,12 @@ class Slots:
         else:
             self._first = _below(self._first, first)
         self.rows = size
+
+    def _write(self, row: int, memory: Arrays) -> None:
+        """Copy memory (S, *) or (*) into a row whose length is known: what lies behind that is masked."""
+        for name, slab in self._slabs.items():
+            part = ... if name in self._whole else slice(self._lengths[row])
+            slab[row, part] = memory[name][part]
 
     def _grow(self, capacity: int) -> None:
         self._lengths = numpy.concatenate([self._lengths, numpy.zeros(capacity - self._capacity, numpy.int64)])
@@ -90,12 +93,10 @@ class Slots:
         # Some have had no step yet where who was admitted did not join the search.
         self._state, self._first = self.whole([self._state, self._first]), {}
         arrays: list[NDArray[Any]] = [self._lengths, *self._state.values()]
-        for gap, row in zip(into, taken, strict=True):  # a few, each copied once; indexed together, twice
-            for name, slab in self._slabs.items():
-                part = ... if name in self._whole else slice(self._lengths[row])  # what lies behind is masked
-                slab[gap, part] = slab[row, part]
+        for gap, row in zip(into, taken, strict=True):
             for array in arrays:
                 array[gap] = array[row]
+            self._write(gap, {name: slab[row] for name, slab in self._slabs.items()})
         self._state = {name: array[:rows] for name, array in self._state.items()}
         self.rows = rows
         if rows:
