@@ -80,7 +80,7 @@ class Search(Rows, ABC):
 
     def join(self, requests: Sequence[Request]) -> None:
         """Give each request its row, which is behind those that are there, or of somebody who has left."""
-        for request in requests:  # a few, and a number is written into a row sooner than several into several
+        for request in requests:  # a few: numbers are written one by one sooner than as lists
             self._begin(request.row, request)
 
     def _begin(self, row: int, request: Request) -> None:
