@@ -89,7 +89,7 @@ class Scheduler:
         self.queue_limit, self.queue_tokens = queue_limit, queue_tokens
         self.full, self.few = full, few
         self.encoded_ahead = encoded_ahead
-        self._replaces = replaces
+        self.replaces = replaces
         self.source_lengths = source_lengths
         self.pace = Pace(slots / shards)
         self._forecast = Forecast(slots, self.pace)
@@ -217,7 +217,7 @@ class Scheduler:
                 continue
             left += [rows.requests[row] for row in rows.leaving]
             self._loads[shard] -= lane.width * len(rows.leaving)
-            if self._replaces and lane.width == 1 and not rows.spoiled:
+            if self.replaces and lane.width == 1 and not rows.spoiled:
                 rows.free = sorted(rows.leaving, reverse=True)
                 offering.append((lane, rows))
             else:

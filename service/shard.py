@@ -160,8 +160,10 @@ class Shard:
         except Exception as error:
             self.cause = error
             log.exception("admitting %d requests to %s failed", len(requests) - len(joined), lane)
-        if lost := requests[len(joined) :]:  # they hold the last rows, so that nobody else's moves
+        if lost := requests[len(joined) :]:  # they hold the last rows, or those of who left
             self._retry(lane, [request.row for request in lost])
+            if there := self._searches.get(lane):
+                there.blank([request.row for request in lost if request.row < there.rows])
         if joined:
             self._resting.pop(lane, None)
         now = time.monotonic()
@@ -198,7 +200,8 @@ class Shard:
         except Exception as error:
             self.cause = error
             log.exception("a step of %d rows failed in %s", search.rows, lane)
-            over = [r for r in search.requests if r.status is Status.FINISHED and not r.cancelled_at]
+            ended = [r for r in search.requests if r.status is Status.FINISHED]
+            over = [r for r in ended if not r.cancelled_at and not r.finished_at]  # in this step, and nobody was told
             begun = [r for r in search.requests if r.status is Status.RUNNING]  # and will begin again
             self.stats.wasted_steps += search.width * sum(map(search.steps, begun))
             # It is let go of in the next step: that may fail, too, and who has ended hears of it first.

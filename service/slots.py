@@ -64,29 +64,30 @@ class Slots:
             slab[row, part] = memory[name][part]
 
     def _grow(self, capacity: int) -> None:
-        self._lengths = numpy.concatenate([self._lengths, numpy.zeros(capacity - self._capacity, numpy.int64)])
-        self._parents = numpy.tile(numpy.arange(self._parents.shape[1]), (capacity, 1))
-        self._capacity = capacity
-        self._allocate(self._width)
+        lengths = numpy.concatenate([self._lengths, numpy.zeros(capacity - self._capacity, numpy.int64)])
+        parents = numpy.tile(numpy.arange(self._parents.shape[1]), (capacity, 1))
+        self._allocate(capacity, self._width)
+        self._lengths, self._parents = lengths, parents
 
     def _fit(self, rows: int) -> None:
         """Make the slabs wide enough for the first rows, and narrower where they are much wider."""
         width = aligned(int(self._lengths[:rows].max()))
         if width > self._width or width + SPARE < self._width:
-            self._allocate(width)
+            self._allocate(self._capacity, width)
 
-    def _allocate(self, width: int) -> None:
+    def _allocate(self, capacity: int, width: int) -> None:
+        """Make slabs of another size; where there is no memory for all, all stay as they are."""
         kept = min(width, self._width)
+        slabs = dict(self._slabs)
         for name, slab in self._slabs.items():
             if name in self._whole:
-                if len(slab) < self._capacity:
-                    more = numpy.zeros((self._capacity - len(slab), *slab.shape[1:]), slab.dtype)
-                    self._slabs[name] = numpy.concatenate([slab, more])
+                if len(slab) < capacity:
+                    more = numpy.zeros((capacity - len(slab), *slab.shape[1:]), slab.dtype)
+                    slabs[name] = numpy.concatenate([slab, more])
                 continue
-            fresh = numpy.zeros((self._capacity, width, *slab.shape[2:]), slab.dtype)
-            fresh[: self.rows, :kept] = slab[: self.rows, :kept]
-            self._slabs[name] = fresh
-        self._width = width
+            slabs[name] = numpy.zeros((capacity, width, *slab.shape[2:]), slab.dtype)
+            slabs[name][: self.rows, :kept] = slab[: self.rows, :kept]
+        self._slabs, self._capacity, self._width = slabs, capacity, width
 
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move the rows `taken` into the places `into` and keep the first `rows`."""

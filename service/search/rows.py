@@ -14,14 +14,14 @@ class Rows:
 
     def reach(self, last: int) -> None:
         """Have rows up to one, whose content is left over from earlier ones."""
+        if last >= self._room:
+            room = max(8, last + 1, 2 * self._room)
+            for name, array in self._arrays():
+                grown = numpy.zeros((room, *array.shape[1:]), array.dtype)
+                grown[: len(array)] = array
+                setattr(self, name, grown)
+            self._room = room  # not before all have it: there may be no memory
         self.rows = max(self.rows, last + 1)
-        if self.rows <= self._room:
-            return
-        self._room = max(8, self.rows, 2 * self._room)
-        for name, array in self._arrays():
-            grown = numpy.zeros((self._room, *array.shape[1:]), array.dtype)
-            grown[: len(array)] = array
-            setattr(self, name, grown)
 
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move the rows `taken` into the places `into` and keep the first `rows`."""

@@ -102,6 +102,11 @@ class Search(Rows, ABC):
         if self._constraints:
             self._constraints.begin(row, options)
 
+    def blank(self, rows: Sequence[int]) -> None:
+        """Let rows say nothing to anybody: whose they were has left, and who was to take them could not join."""
+        self._streams[rows] = False
+        self._hypotheses.length[rows] = 0  # the next step, after which they are cleared away, has room for its piece
+
     @property
     def _alive_at_start(self) -> int:
         return self.width

@@ -1,5 +1,6 @@
 """Graphs as ONNX Runtime has them once they are loaded."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -24,3 +25,12 @@ def operators_on_weights(path: Path) -> list[str]:
             fixed |= set(node.output)
             found.append(node.op_type)
     return found
+
+
+def every_node(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """List the nodes of a graph and of the bodies of its loops."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from every_node(attribute.g)

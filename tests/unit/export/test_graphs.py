@@ -1,7 +1,7 @@
 """The graphs of every kind of model: what they compute, alone and in company, and how they are stored."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ from service.bundle import Bundle, read_bundle
 from service.parts import FP16, FP32, GREEDY_ROLES, INT8, Graph
 from tests.server_process import ROOT
 from tests.unit.export.factories import make_run
-from tests.unit.export.loading import loaded, operators_on_weights
+from tests.unit.export.loading import every_node, loaded, operators_on_weights
 
 pytestmark = pytest.mark.torch
 
@@ -361,15 +361,6 @@ def test_casts_and_transpositions_fold_at_load(exported: Exported, tmp_path: Pat
         assert "Transpose" not in operators or graph.role.startswith("encoder")
         domains = {node.domain for node in onnx.load(exported.bundle.file(graph.file)).graph.node}
         assert domains == ({"", DOMAIN} if graph.precision == INT8 and graph.role in OF_MANY_ROWS else {""})
-
-
-def every_node(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """List the nodes of a graph and of the bodies of its loops."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from every_node(attribute.g)
 
 
 def test_integer_products_are_those_of_the_operators(exported: Exported) -> None:

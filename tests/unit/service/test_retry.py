@@ -123,6 +123,41 @@ def test_who_joins_behind_rows_that_were_lost_keeps_its_place(replaces: bool, re
     assert not any(runner.lanes.values())
 
 
+class Refusing(FakeRunner):
+    """Have no memory for who joins next, once it is told so."""
+
+    refuses = False
+
+    def admit(self, lane: Lane, encoded: Encoded, chosen: Sequence[int], rows: Sequence[int]) -> None:
+        """Write rows."""
+        if self.refuses:
+            self.refuses = False
+            raise MemoryError("none is left")
+        super().admit(lane, encoded, chosen, rows)
+
+
+def test_who_cannot_take_the_row_of_who_left_costs_nobody() -> None:
+    """Who left had said as much as there is room for, hears of it once, and its row is stepped over once more."""
+    longest = 20
+    engine, finished = make_engine(
+        runner := Refusing(), slots=2, search=lambda lane: Greedy(Symbols(UNK, BOS, EOS), 1, longest, False)
+    )
+    first, neighbour, joiner = (make_request(*range(5, 30), max_length=longest, streams=True) for _ in range(3))
+    engine.submit(first)
+    engine.step()
+    engine.submit(neighbour)
+    engine.submit(joiner)
+    while not first.finish_reason:
+        engine.step()
+    runner.refuses, told_at = True, first.finished_at
+    run_dry(engine)
+    assert not runner.refuses
+    assert finished == [first, neighbour, joiner]
+    assert first.finished_at == told_at
+    assert (neighbour.retried, joiner.retried) == (False, True)
+    assert all(said(request) == reversed_source(request) for request in finished)
+
+
 class Forgetful(Greedy):
     """Find no result of one request."""
 

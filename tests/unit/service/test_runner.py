@@ -87,6 +87,23 @@ def greedily(runner: OnnxRunner, lane: Lane, sources: list[numpy.ndarray], ahead
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_row_in_the_place_of_another_is_as_it_would_be_alone(bundle: Bundle, precision: str) -> None:
+    """Whatever was in its row, beside a row that goes on: of a longer source, and after some steps."""
+    runner = OnnxRunner(bundle, precision, 1)
+    lane, alone = (Lane(64, 1, "step_greedy", alone=number) for number in (1, 2))
+    stays, leaves, joins = numpy.arange(5, 14), numpy.arange(30, 60), SOURCES[0]
+    expected = greedily(runner, alone, [joins], 1, 6)[0]
+    greedily(runner, lane, [leaves, stays], 1, 3)
+    runner.admit(lane, runner.encode([stays, joins]), [1], [0])
+    ids = numpy.array([[2], [7]])
+    for piece in expected:
+        (step,) = runner.step(lane, Choice(ids, None, None), False)
+        assert step.log_probabilities is not None
+        ids = step.log_probabilities.argmax(-1)
+        assert ids[0, 0] == piece
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_steps_ahead_are_the_same_steps(bundle: Bundle, precision: str) -> None:
     """Alone and with another row, which may end first; what a lane goes on from afterwards is the same as well."""
     for sources in (SOURCES[:1], SOURCES):

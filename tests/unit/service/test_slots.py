@@ -1,10 +1,14 @@
 """The memory of a lane: as wide as its longest source, and every row keeps what is its own."""
 
+from contextlib import suppress
 from random import Random
+from typing import Any
 
 import numpy
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from service.parts import Tensor
 from service.request import Encoded
@@ -122,3 +126,28 @@ def test_rows_of_one_hypothesis_are_computed_together() -> None:
     assert step(slots, 1, 1) == [1]
     slots.admit(encode([4], 2), [0], [1])
     assert step(slots, 2, 1) == [1]
+
+
+@pytest.mark.parametrize("fails_at", range(8))
+def test_rows_that_there_is_no_memory_for_break_nothing(monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
+    """Whatever could not be made: who is there stays as it was, and who comes later has room again."""
+    slots, alive = Slots([MEMORY, CONTEXT], [STATE], 1), [(1, 3)]
+    slots.admit(encode([3], 1), [0], [0])
+    make, left = numpy.zeros, iter(range(fails_at + 1))
+
+    def zeros(*shape: Any, **how: Any) -> NDArray[Any]:
+        if next(left, None) == fails_at:
+            raise MemoryError("none is left")
+        made: NDArray[Any] = make(*shape, **how)
+        return made
+
+    batch = encode([30, 4], 2)
+    with monkeypatch.context() as patched, suppress(MemoryError):
+        patched.setattr(numpy, "zeros", zeros)
+        slots.admit(batch, [0, 1], [1, 2])
+        alive += [(2, 30), (3, 4)]
+    _check(slots, alive, 1)
+    for number in range(4, 12):
+        slots.admit(encode([4], number), [0], [len(alive)])
+        alive.append((number, 4))
+        _check(slots, alive, 1)

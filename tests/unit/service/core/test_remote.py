@@ -82,6 +82,7 @@ def test_it_says_what_a_core_here_says(bundle: Bundle) -> None:
     expected = make_requests(bundle)
     news: SimpleQueue[list[Request]] = SimpleQueue()
     here = LocalCore(Setup(bundle, Device("cpu"), 2, EngineLimits(4, 64)), news.put)
+    assert here._engine.scheduler.replaces
     for request in expected:
         here.submit(request)
     while not all(request.finished_at for request in expected):
