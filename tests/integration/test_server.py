@@ -294,18 +294,18 @@ def test_killed_client_frees_its_slots() -> None:
 
 def test_deadline_that_passes_frees_its_slot() -> None:
     """The call ends with DEADLINE_EXCEEDED, and the engine gives up its request."""
-    with ServerProcess("--slots", "1") as server:
+    long = "We walked along the river with our friends until it was dark. " * 15
+    with ServerProcess("--slots", "12") as server:
 
         async def hurry() -> list[object]:
             async with AsyncClient(server.address) as client:
                 await client.translate("Who comes first has time.")  # so that there is a connection
-                calls = (
-                    client.translate(f"Number {i} is in a great hurry to get home.", timeout=0.05) for i in range(150)
-                )
-                return await asyncio.gather(*calls, return_exceptions=True)
+                # Nobody waits, so each begins at once, whatever it is expected to take.
+                calls = [client.translate(long, beam_size=12, timeout=0.1) for _ in range(3)]
+                return [(await asyncio.gather(call, return_exceptions=True))[0] for call in calls]
 
         late = [error for error in asyncio.run(hurry()) if isinstance(error, Seq2ServeError)]
-        assert late
+        assert len(late) == 3
         assert eventually(lambda: scrape(server.http)["grpc_server_in_flight{Translate}"] == 0)
         assert eventually(lambda: scrape(server.http)["seq2serve_slots_active"] == 0)
         # gRPC rounds a client's deadline up, so it hangs up before the server's own clock says so.
