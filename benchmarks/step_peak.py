@@ -17,6 +17,7 @@ import onnx
 import onnxruntime
 
 from benchmarks.machine import describe_machine
+from export.fused import OPERATOR, PRODUCT
 from service.bundle import read_bundle
 from service.manifest import Manifest
 from service.provider import Device
@@ -45,7 +46,7 @@ def product_operations(graph: Path, rows: int) -> int:
     origins = {node.output[0]: node.input[0] for node in model.node if node.op_type in ("Cast", "Transpose")}
     found = 0
     for node in model.node:
-        if node.op_type not in ("MatMul", "MatMulInteger", "MatMulIntegerToFloat"):
+        if node.op_type not in ("MatMul", PRODUCT, OPERATOR):
             continue
         weight = node.input[1]
         while weight in origins:

@@ -44,14 +44,16 @@ class Slots:
         for row, one in zip(rows, chosen, strict=True):  # a few, each copied once; indexed together, twice
             self._lengths[row] = encoded.lengths[one]
         self._fit(size)
+        added = []
         for row, one in zip(rows, chosen, strict=True):
             self._write(row, {name: memory[one] for name, memory in encoded.memory.items()})
-        added = [one for row, one in zip(rows, chosen, strict=True) if row >= self.rows]
+            if row >= self.rows:
+                added.append(one)
+                continue
+            for name, state in self._state.items():
+                state[row, 0] = encoded.state[name][one]
         first = {name: encoded.state[name][added][:, None] for name in self._state} if added else {}
         if self._hypotheses == 1:
-            for row, one in zip(rows[: len(rows) - len(added)], chosen, strict=False):
-                for name, state in self._state.items():
-                    state[row, 0] = encoded.state[name][one]
             self._state = _below(self._state, first)
         else:
             self._first = _below(self._first, first)
