@@ -4,6 +4,7 @@ import asyncio
 import sys
 from importlib import import_module
 
+from service.cpu import take_turns
 from service.errors import StartupError
 from service.logs import configure_logs
 from service.settings import Settings, read_settings
@@ -35,6 +36,8 @@ def _serve(settings: Settings, worker: int | None) -> int:
     import uvloop
 
     from service.server import Server
+
+    take_turns()  # before there are other threads
 
     async def serve() -> int:
         return await Server(settings, worker).run()

@@ -1,5 +1,8 @@
-"""The cores of a container are those that its cgroup grants."""
+"""The cores of a container are those that its cgroup grants, and its threads take turns on them."""
 
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,38 @@ def test_quota_of_cgroup_v1(tmp_path: Path, quota: str, cores: int) -> None:
 def test_no_cgroup(tmp_path: Path) -> None:
     """Without any quota the affinity counts."""
     assert cpu.available_cpus(tmp_path) == 8
+
+
+def _in_a_thread(work: Callable[[], None]) -> int:
+    """Return how a thread is scheduled that began in another, which did this first."""
+    found: list[int] = []
+
+    def first() -> None:
+        work()
+        second = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
+        second.start()
+        second.join()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux alone schedules so")
+def test_threads_take_turns() -> None:
+    """Threads that a thread begins wait for their turn as it does; where another way was chosen, it stays."""
+
+    def chosen(policy: int) -> None:
+        os.sched_setscheduler(0, policy, os.sched_param(0))
+        cpu.take_turns()
+
+    assert _in_a_thread(cpu.take_turns) == os.SCHED_BATCH
+    assert _in_a_thread(lambda: chosen(os.SCHED_IDLE)) == os.SCHED_IDLE
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+@pytest.mark.skipif(not hasattr(cpu.os, "SCHED_BATCH"), reason="Linux alone schedules so")
+def test_a_system_without_the_policy_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cpu.os, "SCHED_BATCH")
+    assert _in_a_thread(cpu.take_turns) == os.SCHED_OTHER
