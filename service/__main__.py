@@ -20,6 +20,7 @@ def main() -> int:
     if command := COMMANDS.get("".join(sys.argv[1:2])):
         return int(import_module(command).main(sys.argv[2:]))
     worker = None
+    take_turns()  # before there are other threads, and processes of workers
     try:
         worker = join_supervisor()
         settings = read_settings(sys.argv[1:])
@@ -36,8 +37,6 @@ def _serve(settings: Settings, worker: int | None) -> int:
     import uvloop
 
     from service.server import Server
-
-    take_turns()  # before there are other threads
 
     async def serve() -> int:
         return await Server(settings, worker).run()

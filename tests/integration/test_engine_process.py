@@ -45,3 +45,14 @@ def test_a_server_that_dies_takes_its_engine_along() -> None:
         server.process.kill()
         server.process.wait(60)
         assert eventually(lambda: not is_running(engine))
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux alone schedules so")
+def test_all_threads_take_turns() -> None:
+    """Those of the server, of gRPC and of the engine wait for their turn on a core and interrupt no step."""
+    with ServerProcess() as server, Client(server.address) as client:
+        client.translate("The lamp in the hall is still burning.")
+        processes = (server.process.pid, *children(server.process.pid))
+        threads = [int(thread.name) for pid in processes for thread in (PROC / str(pid) / "task").iterdir()]
+        assert len(threads) > 4
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
