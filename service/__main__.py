@@ -1,6 +1,7 @@
 """Serve a model repository: python -m service. Beside that: python -m service token, compose and doctor."""
 
 import asyncio
+import logging
 import sys
 from importlib import import_module
 
@@ -11,6 +12,7 @@ from service.settings import Settings, read_settings
 from service.workers.command import supervise
 from service.workers.membership import join_supervisor
 
+log = logging.getLogger("service")
 # Loaded by name, as is the server: who watches over workers, or makes a token, need not wait for ONNX Runtime.
 COMMANDS = {"compose": "service.compose_command", "doctor": "service.doctor.command", "token": "service.token_command"}
 
@@ -20,11 +22,13 @@ def main() -> int:
     if command := COMMANDS.get("".join(sys.argv[1:2])):
         return int(import_module(command).main(sys.argv[2:]))
     worker = None
-    take_turns()  # before there are other threads, and processes of workers
+    refused = take_turns()  # before there are other threads, and processes of workers
     try:
         worker = join_supervisor()
         settings = read_settings(sys.argv[1:])
         configure_logs(settings.log_format, settings.log_level, worker)
+        if refused:
+            log.warning("messages interrupt the steps of the engine: the system refuses SCHED_BATCH (%s)", refused)
         if settings.workers > 1:
             return asyncio.run(supervise(settings, sys.argv[1:]))
         return _serve(settings, worker)

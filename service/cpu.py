@@ -17,18 +17,24 @@ def available_cpus(cgroup: Path = CGROUP) -> int:
     return max(1, min(cores, math.ceil(quota)) if quota else cores)
 
 
-def take_turns() -> None:
-    """Let threads and processes that this thread begins wait for their turn instead of interrupting who is running.
+def take_turns() -> str:
+    """Let this thread, and those and the processes that it begins, wait for their turn on a core that is busy.
 
     With every core at work, whoever wakes up for a message would stop a step of the engine for it, and leave it colder
-    caches. Where somebody has chosen how the server is scheduled, that stays.
+    caches. Where the server has been given another policy than the default, that stays. Returns why the system refuses
+    it, as a sandbox may, or nothing.
     """
-    if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if hasattr(os, "SCHED_BATCH"):
+        try:
+            if os.sched_getscheduler(0) == os.SCHED_OTHER:
+                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        except OSError as error:
+            return str(error)
+    return ""
 
 
 def give_way() -> None:
-    """Let the other threads of this process run first, where there are fewer cores than threads that have work.
+    """Let the other threads of this process have more of a core, where there are fewer than threads that have work.
 
     Linux alone has niceness for single threads; elsewhere it would slow the process down.
     """

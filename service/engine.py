@@ -115,7 +115,7 @@ class Engine:
             shard.step()
 
     def _run(self, shard: Shard) -> None:
-        give_way()  # the edge needs little time, but at once: who must be refused should hear of it
+        give_way()  # the edge needs little time, but soon: who must be refused should hear of it
         try:
             shard.begin()
         except BaseException as error:  # a lost device, too: who started this thread hears of it

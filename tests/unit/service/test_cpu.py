@@ -1,5 +1,6 @@
 """The cores of a container are those that its cgroup grants, and its threads take turns on them."""
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service import cpu
+from tests.batch_policy import needs_batch
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +40,7 @@ def test_no_cgroup(tmp_path: Path) -> None:
     assert cpu.available_cpus(tmp_path) == 8
 
 
-def _in_a_thread(work: Callable[[], None]) -> int:
+def _in_a_thread(work: Callable[[], object]) -> int:
     """Return how a thread is scheduled that began in another, which did this first."""
     found: list[int] = []
 
@@ -54,20 +56,34 @@ def _in_a_thread(work: Callable[[], None]) -> int:
     return found[0]
 
 
-@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux alone schedules so")
+@needs_batch
 def test_threads_take_turns() -> None:
-    """Threads that a thread begins wait for their turn as it does; where another way was chosen, it stays."""
+    """Threads that a thread begins wait for their turn as it does; where another policy was chosen, it stays."""
 
-    def chosen(policy: int) -> None:
-        os.sched_setscheduler(0, policy, os.sched_param(0))
-        cpu.take_turns()
+    def chosen() -> None:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        assert cpu.take_turns() == ""
 
     assert _in_a_thread(cpu.take_turns) == os.SCHED_BATCH
-    assert _in_a_thread(lambda: chosen(os.SCHED_IDLE)) == os.SCHED_IDLE
+    assert _in_a_thread(chosen) == os.SCHED_IDLE
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
-@pytest.mark.skipif(not hasattr(cpu.os, "SCHED_BATCH"), reason="Linux alone schedules so")
+@needs_batch
 def test_a_system_without_the_policy_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS, where Python has no name for it."""
     monkeypatch.delattr(cpu.os, "SCHED_BATCH")
     assert _in_a_thread(cpu.take_turns) == os.SCHED_OTHER
+
+
+def test_a_sandbox_that_refuses_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts the server hears why its threads take no turns."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    for name, value in (("SCHED_BATCH", 3), ("SCHED_OTHER", 0), ("sched_getscheduler", lambda pid: 0)):
+        monkeypatch.setattr(cpu.os, name, value, raising=False)
+    monkeypatch.setattr(cpu.os, "sched_param", lambda priority: priority, raising=False)
+    monkeypatch.setattr(cpu.os, "sched_setscheduler", refuse, raising=False)
+    assert "not permitted" in cpu.take_turns()
