@@ -20,9 +20,9 @@ def available_cpus(cgroup: Path = CGROUP) -> int:
 def take_turns() -> str:
     """Let this thread, and those and the processes that it begins, wait for their turn on a core that is busy.
 
-    With every core at work, whoever wakes up for a message would stop a step of the engine for it, and leave it colder
-    caches. Where the server has been given another policy than the default, that stays. Returns why the system refuses
-    it, as a sandbox may, or nothing.
+    With every core at work, whoever wakes up for a message would stop a step of the engine for it. Where the server has
+    been given another policy than the default, that stays. Returns why the system refuses it, as a sandbox may, or
+    nothing.
     """
     if hasattr(os, "SCHED_BATCH"):
         try:

@@ -62,3 +62,12 @@ def test_all_threads_take_turns() -> None:
                     policies.append(os.sched_getscheduler(int(thread.name)))
             assert len(policies) > 1
             assert set(policies) == {os.SCHED_BATCH}
+
+
+@needs_batch
+def test_a_sandbox_that_refuses_turns_has_a_server_all_the_same() -> None:
+    """The log says what it lacks."""
+    with ServerProcess(module="tests.sandboxed_server") as server, Client(server.address) as client:
+        assert client.translate("The lamp in the hall is still burning.").text
+        assert "the system refuses SCHED_BATCH ([Errno 1] Operation not permitted)" in server.log()
+        assert os.sched_getscheduler(server.process.pid) == os.SCHED_OTHER
