@@ -10,6 +10,7 @@ from operator import add
 from service.cpu import give_way
 from service.deadline import is_over
 from service.errors import FAILED, Draining, InternalError
+from service.mail import Mail
 from service.request import Lane, Request
 from service.runner import Runner
 from service.scheduler import Scheduler
@@ -32,14 +33,18 @@ class Engine:
         search: Callable[[Lane], Search],
         emit: Callable[[list[Request]], None],
         measured: bool = True,
+        mail: Mail | None = None,
     ) -> None:
         """Take the parts; after every step a thread of the engine calls `emit` with who there is news of, if anybody.
 
-        What is done is counted where it is `measured`.
+        What is done is counted where it is `measured`. What comes by `mail` is fetched by the threads, between steps.
         """
         self.failed = False  # a thread has died: nothing will ever be answered
+        self._over = False
         self._scheduler = scheduler
-        self._waking = Waking(scheduler)
+        if mail is not None:
+            mail.open(self)
+        self._waking, self._mail = Waking(scheduler, mail), mail
         self._shards = [
             Shard(number, scheduler, self._waking, runner, search, emit, EngineStats() if measured else unmeasured())
             for number in range(scheduler.shards)
@@ -102,8 +107,11 @@ class Engine:
 
     def close(self) -> None:
         """Fail what is left with `draining`, and end the threads."""
+        self._over = True
         with self._waking:
             self._waking.close()
+        if self._mail is not None:
+            self._mail.ring()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
@@ -132,11 +140,19 @@ class Engine:
             with self._waking:
                 self._waking.close()
             self._fail_all(InternalError(FAILED))
+            self._turn_away()
             raise
+
+    def _turn_away(self) -> None:
+        """Refuse who comes by mail although a thread has died, until this is closed."""
+        while self._mail is not None and not self._over:
+            self._mail.wait()
+            self._mail.fetch()
 
     def _wait(self, shard: Shard) -> bool:
         """Sleep until there is work for a shard; returns false once the engine is closed."""
         started = time.monotonic()
+        self._waking.fetch()
         with self._waking:
             goes_on = self._waking.sleep(shard.number)
         shard.stats.phase_seconds["idle"] += time.monotonic() - started

@@ -1,11 +1,11 @@
 """Where requests come in from a server's process, and news of them goes out."""
 
+import select
 import socket
 import threading
 import time
 from collections.abc import Callable
 
-from service.core.interface import Core
 from service.core.wire import (
     Accepted,
     Cancelled,
@@ -19,6 +19,7 @@ from service.core.wire import (
     frame,
 )
 from service.errors import ServiceError
+from service.mail import Taker
 from service.request import Request
 
 CHUNK = 1 << 16  # bytes that are read at a time
@@ -36,25 +37,65 @@ class Desk:
         """Take the socket that leads to the server."""
         self._server, self._clock = server, clock
         self._requests = Numbered()
-        self._writing = threading.Lock()  # threads of the engine have news, and this one refusals
+        self._fetching = threading.Lock()  # one thread at a time, so that messages are handed over in their order
+        self._unframing = Unframing()
+        self._writing = threading.Lock()  # threads of the engine have news, and refusals
         self._held: list[Message] = []  # not sent yet
         self._held_since = 0.0
+        self._bell, self._rung = socket.socketpair()
+        self._poll = select.poll()
+        for one in (server, self._rung):
+            self._poll.register(one, select.POLLIN)
+        self._is_gone = False  # the server
 
-    def serve(self, core: Core) -> None:
-        """Hand over what comes until the server is gone."""
-        unframing = Unframing()
-        while data := self._server.recv(CHUNK):
-            for message in unframing.push(data):
+    def open(self, taker: Taker) -> None:
+        """Hand over to a taker what comes."""
+        self._taker = taker
+
+    def wait(self) -> None:
+        """Wait until something has come, or somebody rings."""
+        ready = dict(self._poll.poll())
+        if self._rung.fileno() in ready:
+            self._rung.recv(CHUNK)
+
+    def ring(self) -> None:
+        """Wake who waits, or who is going to."""
+        self._bell.send(b".")
+
+    def fetch(self) -> None:
+        """Hand over what has come, if anything, unless another thread is doing that."""
+        if not self._fetching.acquire(blocking=False):
+            return
+        try:
+            for message in self._unframing.push(self._receive()):
                 if isinstance(message, Submitted):
-                    self._submit(core, message)
+                    self._submit(message)
                 elif isinstance(message, Cancelled):
-                    self._cancel(core, message)
+                    self._cancel(message)
+        finally:
+            self._fetching.release()
 
-    def _submit(self, core: Core, message: Submitted) -> None:
+    def _receive(self) -> bytes:
+        """Read what is there; nothing for ever once the server is gone, of which others of this process hear, too."""
+        if self._is_gone:
+            return b""
+        data = b""
+        try:
+            data = self._server.recv(CHUNK, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return b""
+        except ConnectionError:  # it ended before it had read all news
+            pass
+        if not data:
+            self._is_gone = True
+            self._poll.unregister(self._server)
+        return data
+
+    def _submit(self, message: Submitted) -> None:
         request, number = message.request(), message.number
         self._requests.add(number, request)
         try:
-            core.submit(request)
+            self._taker.submit(request)
         except ServiceError as error:
             self._requests.remove(request)
             self._send([Refused(number, error)])
@@ -62,11 +103,11 @@ class Desk:
         if request.streams:  # of which a piece may have come already: it says the same, and more
             self._send([Accepted(number)])
 
-    def _cancel(self, core: Core, message: Cancelled) -> None:
+    def _cancel(self, message: Cancelled) -> None:
         request = self._requests.request(message.number)
         if request is not None:  # else it has ended meanwhile
             self._requests.remove(request)
-            core.cancel(request)
+            self._taker.cancel(request)
             self.emit([])  # it may have been the last of many, after whom there is no step
 
     def emit(self, requests: list[Request]) -> None:
@@ -110,7 +151,9 @@ class Desk:
             self._server.sendall(frame(news))
 
     def close(self) -> None:
-        """Say no more; what was said is still read."""
+        """Say no more, when nobody waits any more; what was said is still read."""
+        self._bell.close()
+        self._rung.close()
         with self._writing:
             if self._held:
                 self._send_held()

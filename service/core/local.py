@@ -11,6 +11,7 @@ from service.device.runner import DeviceRunner
 from service.engine import Engine
 from service.intake import Intake
 from service.limits import KINDS, EngineLimits
+from service.mail import Mail
 from service.padding import aligned
 from service.request import Lane, Request
 from service.runner import OnnxRunner, Runner
@@ -30,8 +31,10 @@ FULL_SHARD, FEW = 24, 4
 class LocalCore:
     """Compute in this process, by threads of an engine."""
 
-    def __init__(self, setup: Setup, emit: Emit) -> None:
+    def __init__(self, setup: Setup, emit: Emit, mail: Mail | None = None) -> None:
         """Load, warm up and verify a bundle, and start its engine; `emit` gets its news, if any, after each step.
+
+        What comes by `mail` is submitted, too.
 
         Raises:
             StartupError: a file does not fit the manifest, the bundle lacks the precision, the device cannot run it, or
@@ -53,7 +56,7 @@ class LocalCore:
             runner = self._on_device = open_on_gpu(bundle, precision, device, *room)
         proving = replace(limits, queue=3 * REPLAYED, queue_tokens=1 << 30)
         replay_golden(bundle, precision, intake, self._build(runner, proving, lambda requests: None))
-        self._engine = self._build(runner, limits, emit, shards, setup.measured)
+        self._engine = self._build(runner, limits, emit, shards, setup.measured, mail)
         self._engine.start()
         nodes = sum(map(cpu_nodes, self._on_device.sessions)) if self._on_device else 0
         seconds = time.monotonic() - started
@@ -64,7 +67,13 @@ class LocalCore:
             log.info("%s version %d: %s", self._manifest.name, bundle.version, self._on_device.describe())
 
     def _build(
-        self, runner: Runner, limits: EngineLimits, emit: Emit, shards: int = 1, measured: bool = True
+        self,
+        runner: Runner,
+        limits: EngineLimits,
+        emit: Emit,
+        shards: int = 1,
+        measured: bool = True,
+        mail: Mail | None = None,
     ) -> Engine:
         special, longest = self._manifest.special_ids, self._manifest.limits.max_length + 1  # a forced end
         symbols = Symbols(special.unk, special.bos, special.eos)
@@ -78,7 +87,7 @@ class LocalCore:
         scheduler = Scheduler(
             limits.slots, *line, self._source_lengths, shards, *crowd, encoded_ahead=ahead, replaces=replaces
         )
-        return Engine(scheduler, runner, search, emit, measured)
+        return Engine(scheduler, runner, search, emit, measured, mail)
 
     @property
     def failed(self) -> bool:

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
@@ -30,7 +29,7 @@ def main() -> int:
     setup, logs = control.recv()
     configure_logs(logs.form, logs.level, logs.worker)
     try:
-        core = LocalCore(setup, desk.emit)
+        core = LocalCore(setup, desk.emit, desk)
     except Exception as error:  # of any kind: whoever asked for the model says what is wrong with it
         if not isinstance(error, StartupError):  # which says all there is to know
             log.exception("the engine did not start")
@@ -38,26 +37,24 @@ def main() -> int:
         return 1
     gc.freeze()  # what was loaded stays: to look through it for garbage would stop everything
     control.send((core.facts, core.observe()))
-    threading.Thread(target=_answer, args=(control, core, desk), name="control", daemon=True).start()
-    desk.serve(core)
-    return _end(0)
+    return _answer(control, core, desk)
 
 
-def _answer(control: Connection, core: LocalCore, desk: Desk) -> None:
-    """Answer questions, which have numbers; none is the last."""
+def _answer(control: Connection, core: LocalCore, desk: Desk) -> int:
+    """Answer questions, which have numbers; none is the last, or the server's end."""
     try:
         while (number := control.recv()) is not None:
             control.send((number, core.observe()))
         core.close()
         desk.close()
-        _end(0)
     except (EOFError, OSError):
-        _end(0)
+        return _end(0)
     except BaseException:  # a lost device, too
         log.exception("the engine cannot go on")
         with suppress(OSError):  # the server may be gone, too
             desk.close()
-        _end(1)
+        return _end(1)
+    return _end(0)
 
 
 def _end(status: int) -> int:

@@ -3,13 +3,13 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from service.core.desk import FEW, HURRIED, PATIENCE, SHARE, Desk
-from service.core.interface import Core
 from service.core.wire import (
     Accepted,
     Cancelled,
@@ -26,6 +26,7 @@ from service.request import Request
 from service.search.hypothesis import Certain, FinishReason
 from tests.factories import make_request
 
+MANY = 2 * FEW  # requests, of which some are told together
 MARKER = 1 << 40  # the number of a request that shows that those before it have been read
 
 
@@ -52,22 +53,36 @@ class NotedCore:
 
 
 class Served:
-    """Hold a desk that a thread serves, and the server's end of its socket."""
+    """Hold a desk from which a thread fetches, and the server's end of its socket."""
 
     def __init__(self) -> None:
         self.server, self._there = socket.socketpair()
         self.server.settimeout(20)
         self.now = 100.0
         self.core, self.desk = NotedCore(), Desk(self._there, lambda: self.now)
-        self.thread = threading.Thread(target=self.desk.serve, args=(cast(Core, self.core),))
+        self.desk.open(self.core)
+        self._over = False
+        self.thread = threading.Thread(target=self._fetch)
         self.thread.start()
         self._unframing, self._heard = Unframing(), list[Message]()
 
-    def end(self) -> None:
-        """End as a server does that is gone, by which the desk ends, too."""
-        self.server.shutdown(socket.SHUT_WR)
+    def _fetch(self) -> None:
+        while not self._over:
+            self.desk.wait()
+            self.desk.fetch()
+
+    def close(self) -> None:
+        """Close the desk, from which nobody fetches any more."""
+        self._over = True
+        self.desk.ring()
         self.thread.join(20)
         assert not self.thread.is_alive()
+        self.desk.close()
+
+    def end(self) -> None:
+        """Close what is open."""
+        if not self._over:
+            self.close()
         self.server.close()
         self._there.close()
 
@@ -176,13 +191,14 @@ def crowd(served: Served, size: int) -> list[Request]:
 
 
 def test_of_many_in_flight_some_are_told_together(served: Served) -> None:
-    """One tenth of them, counted by what is left."""
-    requests = crowd(served, 4 * SHARE)
-    for request in requests[:4]:
+    """A tenth of them, counted by what is left, the marker of the tests among them."""
+    requests = crowd(served, MANY)
+    together = -(-(MANY + 1) // (SHARE + 1))
+    for request in requests[:together]:
         finish(request)
         served.settle()  # nothing is told before
         served.desk.emit([request])
-    assert [served.hear().number for _ in range(4)] == [0, 1, 2, 3]
+    assert [served.hear().number for _ in range(together)] == [*range(together)]
 
 
 def test_nobody_waits_where_few_are_in_flight(served: Served) -> None:
@@ -195,17 +211,17 @@ def test_nobody_waits_where_few_are_in_flight(served: Served) -> None:
 
 def test_who_waits_is_told_when_the_others_are_given_up(served: Served) -> None:
     """There may be no further step."""
-    requests = crowd(served, 4 * SHARE)
+    requests = crowd(served, MANY)
     finish(requests[0])
     served.desk.emit(requests[:1])
     served.settle()
-    served.send(*(Cancelled(number) for number in range(1, 4 * SHARE)))
+    served.send(*(Cancelled(number) for number in range(1, MANY)))
     assert served.hear().number == 0
 
 
 def test_nobody_waits_long_for_others(served: Served) -> None:
     """Every step looks at the clock, also one by which nobody ends."""
-    request = crowd(served, 3 * SHARE)[0]
+    request = crowd(served, MANY)[0]
     finish(request)
     served.desk.emit([request])
     served.now += 0.9 * PATIENCE
@@ -218,39 +234,98 @@ def test_nobody_waits_long_for_others(served: Served) -> None:
 
 def test_a_piece_that_somebody_waits_for_takes_along_what_is_held(served: Served) -> None:
     """In the order in which it happened."""
-    streaming = served.submit(40, streams=True)
-    ended = crowd(served, 3 * SHARE)[1]
+    streaming = served.submit(1000, streams=True)
+    ended = crowd(served, MANY)[1]
     finish(ended)
     served.desk.emit([ended])
     streaming.certain = Certain((8,), ())
     served.desk.emit([streaming])
-    assert [served.hear() for _ in range(2)] == [Ended.of(0, ended), Progressed(40, (8,), ())]
+    assert [served.hear() for _ in range(2)] == [Ended.of(0, ended), Progressed(1000, (8,), ())]
 
 
 def test_who_has_no_time_left_does_not_wait_for_others(served: Served) -> None:
     """A deadline that is near is kept."""
-    crowd(served, 3 * SHARE)
-    finish(hurried := served.submit(40))
+    crowd(served, MANY)
+    finish(hurried := served.submit(1000))
     hurried.deadline = hurried.finished_at + 0.9 * HURRIED
     served.desk.emit([hurried])
-    assert served.hear().number == 40
+    assert served.hear().number == 1000
 
 
 def test_the_end_of_a_stream_does_not_wait_for_others(served: Served) -> None:
     """Its client hears of the last piece as of all before."""
-    crowd(served, 3 * SHARE)
-    finish(streaming := served.submit(40, streams=True))
+    crowd(served, MANY)
+    finish(streaming := served.submit(1000, streams=True))
     served.desk.emit([streaming])
-    assert served.hear().number == 40
+    assert served.hear().number == 1000
 
 
 def test_what_is_held_is_told_before_the_end(served: Served) -> None:
     """Nothing is lost by it."""
-    request = crowd(served, 3 * SHARE)[0]
+    request = crowd(served, MANY)[0]
     finish(request)
     served.desk.emit([request])
-    served.desk.close()
+    served.close()
     assert served.hear().number == 0
+
+
+def test_only_one_thread_hands_over(served: Served) -> None:
+    """A cancellation never comes before what it cancels: who finds another at work leaves it to that."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def begin(request: Request) -> None:
+        begun.set()
+        assert go_on.wait(20)
+
+    served.core.taken = begin
+    served.send(Submitted.of(5, make_request()))
+    assert begun.wait(20)
+    served.send(Cancelled(5))
+    served.desk.fetch()
+    assert served.core.cancelled == []
+    served.core.taken = None
+    go_on.set()
+    served.settle()
+    assert served.core.cancelled == served.core.submitted
+
+
+def test_whoever_rings_wakes_who_waits_and_who_is_going_to(served: Served) -> None:
+    """Nothing is handed over by it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        desk = Desk(theirs)
+        desk.ring()
+        desk.wait()
+        waiting = threading.Thread(target=desk.wait)
+        waiting.start()
+        desk.ring()
+        waiting.join(20)
+        assert not waiting.is_alive()
+        desk.close()
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_a_server_that_is_gone_is_not_waited_for(unread: bool) -> None:
+    """Its end is looked at once, also where it had not read all, and a bell still wakes."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        desk = Desk(theirs)
+        desk.open(NotedCore())
+        if unread:
+            theirs.send(b"news")
+        ours.close()
+        desk.wait()
+        desk.fetch()
+        desk.fetch()
+        waiting = threading.Thread(target=desk.wait)
+        waiting.start()
+        waiting.join(0.05)
+        assert waiting.is_alive()
+        desk.ring()
+        waiting.join(20)
+        assert not waiting.is_alive()
+        with suppress(OSError):  # there is nobody to tell
+            desk.close()
 
 
 def test_what_was_said_before_the_end_is_read(served: Served) -> None:
@@ -258,6 +333,6 @@ def test_what_was_said_before_the_end_is_read(served: Served) -> None:
     request = served.submit(9)
     finish(request)
     served.desk.emit([request])
-    served.desk.close()
+    served.close()
     assert served.hear().number == 9
     assert served.server.recv(1) == b""
