@@ -191,7 +191,7 @@ def crowd(served: Served, size: int) -> list[Request]:
 
 
 def test_of_many_in_flight_some_are_told_together(served: Served) -> None:
-    """A tenth of them, counted by what is left, the marker of the tests among them."""
+    """A third of them, counted by what is left, the marker of the tests among them."""
     requests = crowd(served, MANY)
     together = -(-(MANY + 1) // (SHARE + 1))
     for request in requests[:together]:
