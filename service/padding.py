@@ -6,7 +6,7 @@ import numpy
 from numpy.typing import NDArray
 
 Ids = NDArray[numpy.int64]
-ALIGNMENT = 8  # source lengths are padded to multiples: other lengths round sums differently (measured)
+ALIGNMENT = 8  # lanes are as wide as a multiple: sums over other widths round differently (measured)
 
 
 def aligned(length: int) -> int:
@@ -14,10 +14,14 @@ def aligned(length: int) -> int:
     return -(-length // ALIGNMENT) * ALIGNMENT
 
 
-def pad_sources(sources: Sequence[Ids], padding: int) -> tuple[Ids, Ids]:
-    """Put sources (S_i,) into one array (B, S), `padding` behind their ends; gives that and their lengths (B,)."""
+def pad_sources(sources: Sequence[Ids], padding: int, multiple: int = 1) -> tuple[Ids, Ids]:
+    """Put sources (S_i,) into one array (B, S), `padding` behind their ends; gives that and their lengths (B,).
+
+    S is the next `multiple` of the longest.
+    """
     lengths = numpy.array([len(source) for source in sources], numpy.int64)
-    padded = numpy.full((len(sources), aligned(int(lengths.max()))), padding, numpy.int64)
+    longest = -(-int(lengths.max()) // multiple) * multiple
+    padded = numpy.full((len(sources), longest), padding, numpy.int64)
     for row, source in zip(padded, sources, strict=True):
         row[: len(source)] = source
     return padded, lengths

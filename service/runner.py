@@ -137,7 +137,7 @@ class OnnxRunner:
         """Do nothing: any thread may run the sessions."""
 
     def encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
-        """Encode sources (S_i,) in one batch, padded to a multiple of 8."""
+        """Encode sources (S_i,) in one batch, padded to the longest; no sum goes over positions."""
         padded, lengths = pad_sources(sources, self._pad)
         names = self._memory_names + self._state_names
         feed = {"source_ids": padded, "source_lengths": lengths, **self._tables["encoder"]}

@@ -16,7 +16,7 @@ from service.device.memory import Memory
 from service.device.shelf import Shelf
 from service.device.state import DeviceState
 from service.device.steps import ROLES, SELECTING, Open, Steps, Tables
-from service.padding import pad_sources
+from service.padding import ALIGNMENT, pad_sources
 from service.request import Arrays, Encoded, Lane
 from service.runner import make_tables
 from service.search.candidates import Choice, Step
@@ -153,7 +153,7 @@ class DeviceRunner:
         self.memory.wait()
 
     def _encode(self, sources: Sequence[NDArray[numpy.int64]]) -> Encoded:
-        padded, lengths = pad_sources(sources, self._pad)
+        padded, lengths = pad_sources(sources, self._pad, ALIGNMENT)
         binding = self._encoder.io_binding()
         binding.bind_cpu_input("source_ids", padded)
         binding.bind_cpu_input("source_lengths", lengths)

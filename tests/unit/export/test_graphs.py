@@ -127,7 +127,7 @@ def step_feed(graphs: Graphs, encoded: Any, lengths: Array, width: int) -> dict[
     return {**feed, **ids, "source_lengths": lengths}
 
 
-@pytest.mark.parametrize("length", [8, 24])
+@pytest.mark.parametrize("length", [8, 13, 24, 31])
 def test_encoder_row_has_the_same_bits_alone(exported: Exported, length: int) -> None:
     if exported.precision == FP16:
         pytest.skip(NO_PROMISE)
@@ -135,7 +135,7 @@ def test_encoder_row_has_the_same_bits_alone(exported: Exported, length: int) ->
     together = exported.graphs.run("encoder", source_ids=ids, source_lengths=lengths)
     for row in (0, 1, 37, 63):
         n = lengths[row]
-        for other in {-(-n // 8) * 8, length, 40}:
+        for other in {n, n + 1, -(-n // 8) * 8, length, 37, 40}:
             one = padded(ids[row : row + 1], int(other))
             one[:, n:] = 0
             alone = exported.graphs.run("encoder", source_ids=one, source_lengths=lengths[row : row + 1])
