@@ -19,7 +19,7 @@ Result: TypeAlias = translation_pb2.TranslateResult
 Options, Output = options_pb2.DecodeOptions, options_pb2.OutputOptions
 GARDEN = "The children were playing in the garden when the rain began to fall."
 WORDS = ("red", "green", "old", "new", "small", "large", "good", "bad", "dark", "warm")
-CUT = Options(max_length=3)  # where no more is needed
+WIDTH = 4  # hypotheses, so that a thousand texts take long enough to come in between
 SHORT = [f"The {a} house is {b}." for a in WORDS for b in WORDS] * 10
 DOCUMENT = " ".join(SHORT[:24])
 
@@ -33,9 +33,9 @@ def narrow() -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def expected(client: Client) -> dict[str, str]:
-    """Return the first three pieces of what each short sentence is translated to alone."""
+    """Return what each short sentence is translated to alone."""
     sources = sorted(set(SHORT))
-    pending = [client.submit(source, max_length=3) for source in sources]
+    pending = [client.submit(source, beam_size=WIDTH) for source in sources]
     return {source: one.result().text for source, one in zip(sources, pending, strict=True)}
 
 
@@ -140,7 +140,9 @@ def test_thousand_items_are_answered_and_leave_room(
     server: ServerProcess = request.getfixturevalue(name)
     with grpc.insecure_channel(server.address) as channel, Client(server.address) as other:
         stub = translation_pb2_grpc.TranslationServiceStub(channel)
-        batch = stub.TranslateBatch.future(Batch(items=[Request(text=source, options=CUT) for source in SHORT]))
+        assert other.translate("It is late.").text  # it is connected before the batch is there
+        items = [Request(text=source, options=Options(beam_size=WIDTH)) for source in SHORT]
+        batch = stub.TranslateBatch.future(Batch(items=items))
         while not scrape(server.http).get("seq2serve_slots_active"):
             assert not batch.done()
         assert other.translate("It is late.").text
@@ -175,9 +177,9 @@ def test_document_of_many_sentences_is_translated_on_a_narrow_server(
     """More sentences than the line is long are no reason to refuse a document, or a batch of documents."""
     translated = " ".join(expected[source] for source in SHORT[:24])
     with Client(narrow.address, timeout=120) as client:
-        assert client.translate(DOCUMENT, split_sentences=True, max_length=3).text == translated
+        assert client.translate(DOCUMENT, split_sentences=True, beam_size=WIDTH).text == translated
         assert client.translate(DOCUMENT, split_sentences=True, beam_size=8).text
-        with client.translate_stream(DOCUMENT, split_sentences=True, max_length=3) as stream:
+        with client.translate_stream(DOCUMENT, split_sentences=True, beam_size=WIDTH) as stream:
             assert "".join(delta.text for delta in stream) == translated
-        outcomes = client.translate_batch([DOCUMENT] * 2, split_sentences=True, max_length=3)
+        outcomes = client.translate_batch([DOCUMENT] * 2, split_sentences=True, beam_size=WIDTH)
         assert [str(outcome) for outcome in outcomes] == [translated] * 2
