@@ -40,7 +40,6 @@ class Engine:
         What is done is counted where it is `measured`. What comes by `mail` is fetched by the threads, between steps.
         """
         self.failed = False  # a thread has died: nothing will ever be answered
-        self._over = False
         self._scheduler = scheduler
         if mail is not None:
             mail.open(self)
@@ -107,11 +106,8 @@ class Engine:
 
     def close(self) -> None:
         """Fail what is left with `draining`, and end the threads."""
-        self._over = True
         with self._waking:
             self._waking.close()
-        if self._mail is not None:
-            self._mail.ring()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
@@ -140,14 +136,9 @@ class Engine:
             with self._waking:
                 self._waking.close()
             self._fail_all(InternalError(FAILED))
-            self._turn_away()
+            if self._mail is not None:
+                self._mail.abandon()
             raise
-
-    def _turn_away(self) -> None:
-        """Refuse who comes by mail although a thread has died, until this is closed."""
-        while self._mail is not None and not self._over:
-            self._mail.wait()
-            self._mail.fetch()
 
     def _wait(self, shard: Shard) -> bool:
         """Sleep until there is work for a shard; returns false once the engine is closed."""

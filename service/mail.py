@@ -39,3 +39,7 @@ class Mail(Protocol):
     def ring(self) -> None:
         """Wake who waits, or who is going to."""
         ...
+
+    def abandon(self) -> None:
+        """Let those who send know that nothing is taken any more, as the taker has died."""
+        ...

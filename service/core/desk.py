@@ -1,10 +1,13 @@
 """Where requests come in from a server's process, and news of them goes out."""
 
+import os
 import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from service.core.wire import (
     Accepted,
@@ -149,6 +152,14 @@ class Desk:
     def _send(self, news: list[Message]) -> None:
         with self._writing:
             self._server.sendall(frame(news))
+
+    def abandon(self) -> None:
+        """End this process once all is told: the server fails whatever it has sent, and sends no more."""
+        with suppress(OSError), self._writing:  # the server may be gone, too
+            if self._held:
+                self._send_held()
+        sys.stderr.flush()
+        os._exit(1)
 
     def close(self) -> None:
         """Say no more, when nobody waits any more; what was said is still read."""

@@ -127,7 +127,7 @@ def step_feed(graphs: Graphs, encoded: Any, lengths: Array, width: int) -> dict[
     return {**feed, **ids, "source_lengths": lengths}
 
 
-@pytest.mark.parametrize("length", [8, 13, 24, 31])
+@pytest.mark.parametrize("length", [1, 8, 13, 24, 31])
 def test_encoder_row_has_the_same_bits_alone(exported: Exported, length: int) -> None:
     if exported.precision == FP16:
         pytest.skip(NO_PROMISE)

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from service.engine import Engine
-from service.errors import Draining, InternalError
+from service.errors import InternalError
 from service.mail import Taker
-from service.request import Lane, Request, Status
+from service.request import Lane, Request
 from service.search.candidates import Choice, Step
 from service.waking import Waking
 from tests.factories import FakeRunner, make_request, make_requests, make_scheduler, reversed_source, said, search_of
@@ -19,10 +19,10 @@ PATIENCE = 30  # seconds
 
 
 class Letters:
-    """Hold requests that were posted, and note who waits for them, who has fetched and what was refused."""
+    """Hold requests that were posted, and note who waits for them, how often was fetched, and the end."""
 
     def __init__(self) -> None:
-        self.posted, self.refused = deque[Request](), list[tuple[Request, Exception]]()
+        self.posted, self.abandoned = deque[Request](), False
         self.waiting: str | None = None
         self.fetched = 0
         self._news = threading.Condition()
@@ -45,12 +45,7 @@ class Letters:
         self.fetched += 1
         while self.posted:
             request = self.posted.popleft()
-            try:
-                self._taker.submit(request)
-            except Draining as error:
-                with self._news:
-                    self.refused.append((request, error))
-                    self._news.notify_all()
+            self._taker.submit(request)
 
     def wait(self) -> None:
         """Wait for a request, or a ring."""
@@ -65,6 +60,12 @@ class Letters:
         """Wake who waits."""
         with self._news:
             self._rung = True
+            self._news.notify_all()
+
+    def abandon(self) -> None:
+        """Note that it was."""
+        with self._news:
+            self.abandoned = True
             self._news.notify_all()
 
     def expect(self, holds: Callable[[], object]) -> None:
@@ -176,20 +177,18 @@ def test_nobody_waits_for_mail_any_more_at_the_end() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_who_comes_after_a_thread_has_died_is_refused() -> None:
-    """Nobody waits for ever, also where there is no other thread to look."""
+@pytest.mark.parametrize("shards", [1, 2])
+def test_mail_is_abandoned_when_a_thread_has_died(shards: int) -> None:
+    """After those who were there have failed; so nobody waits for ever for an answer to what comes later."""
 
     class Dying(FakeRunner):
         def step(self, lane: Lane, choice: Choice, alignment: bool, ahead: int = 1) -> Sequence[Step]:
             raise SystemExit
 
-    letters, lost, late = Letters(), make_request(5, 6), make_request(7, 8)
-    with started(letters, Dying(), 1) as (engine, ended):
+    letters, lost = Letters(), make_request(5, 6)
+    with started(letters, Dying(), shards) as (engine, ended):
         letters.post(lost)
+        letters.expect(lambda: letters.abandoned)
         assert ended.acquire(timeout=PATIENCE)
         assert engine.failed
-        letters.post(late)
-        letters.expect(lambda: letters.refused)
     assert isinstance(lost.error, InternalError)
-    assert [request for request, _ in letters.refused] == [late]
-    assert late.status is Status.WAITING

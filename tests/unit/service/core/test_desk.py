@@ -260,6 +260,18 @@ def test_the_end_of_a_stream_does_not_wait_for_others(served: Served) -> None:
     assert served.hear().number == 1000
 
 
+def test_what_is_held_is_told_before_the_process_ends(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does where the engine has died, so that the server hears of that."""
+    statuses: list[int] = []
+    monkeypatch.setattr("os._exit", statuses.append)
+    request = crowd(served, MANY)[0]
+    finish(request)
+    served.desk.emit([request])
+    served.desk.abandon()
+    assert served.hear().number == 0
+    assert statuses == [1]
+
+
 def test_what_is_held_is_told_before_the_end(served: Served) -> None:
     """Nothing is lost by it."""
     request = crowd(served, MANY)[0]
