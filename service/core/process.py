@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from service.core.desk import Desk
@@ -51,9 +50,7 @@ def _answer(control: Connection, core: LocalCore, desk: Desk) -> int:
         return _end(0)
     except BaseException:  # a lost device, too
         log.exception("the engine cannot go on")
-        with suppress(OSError):  # the server may be gone, too
-            desk.close()
-        return _end(1)
+        desk.abandon()
     return _end(0)
 
 
