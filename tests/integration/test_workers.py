@@ -14,6 +14,7 @@ from tests.workers_process import WorkersProcess
 
 TEXT = "The lighthouse keeper writes a letter every evening."
 STARTED = "grpc_server_started_total{Translate,seq2serve.v1.TranslationService,unary}"
+BORN = "process_start_time_seconds"
 BATCHES = STARTED.replace("Translate,", "TranslateBatch,")
 
 
@@ -49,6 +50,7 @@ def test_workers_serve_come_back_and_drain_together() -> None:
             counts = [scrape(http).get(STARTED, 0) for http in workers.https]
             assert sum(counts) == 20
             assert all(8 <= count <= 12 for count in counts)  # in turn, but for those before both are connected
+            born = scrape(workers.https[1])[BORN]
 
             back = threading.Event()
 
@@ -66,9 +68,12 @@ def test_workers_serve_come_back_and_drain_together() -> None:
             back.set()
             assert all(caller.result() > 0 for caller in callers)
         assert len(pids(workers, 0)) == 1
+        before = scrape(workers.https[1])
         with Client(workers.addresses[1], timeout=60) as second:
             assert second.translate(TEXT)
-            assert scrape(workers.https[1])[STARTED] == 1  # counted from its start
+        after = scrape(workers.https[1])
+        assert after[STARTED] == before.get(STARTED, 0) + 1
+        assert after[BORN] > born  # and all that it counts is counted from then
 
         def translate_many(address: str) -> list[str]:
             with Client(address, timeout=60) as client:
