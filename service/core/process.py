@@ -23,6 +23,7 @@ def main() -> int:
     """Load what the server wants, and work for it until it closes this process, or is gone."""
     for number in (signal.SIGTERM, signal.SIGINT):  # who stops a service may signal all of its processes, and the
         signal.signal(number, signal.SIG_IGN)  # server finishes what it has before it closes this one
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # `stty tostop` would stop who is not the terminal's own group
     sys.setswitchinterval(SWITCH_SECONDS)
     control, desk = Connection(int(sys.argv[1])), Desk(socket.socket(fileno=int(sys.argv[2])))
     setup, logs = control.recv()

@@ -61,9 +61,10 @@ class RemoteCore:
         news_here, news_there = socket.socketpair()
         with there, news_there:
             ends = there.fileno(), news_there.fileno()
-            # In a session of its own, as Ctrl-C in a terminal signals all processes of one.
+            # In a group of its own, as Ctrl-C signals all of one, but in the same session: Linux lets sessions, and not
+            # threads, take turns, and `take_turns` is for threads.
             self._process = subprocess.Popen(
-                [*COMMAND, *map(str, ends)], pass_fds=ends, stdin=subprocess.DEVNULL, start_new_session=True
+                [*COMMAND, *map(str, ends)], pass_fds=ends, stdin=subprocess.DEVNULL, process_group=0
             )
         self._control = Connection(here.detach())
         try:

@@ -49,6 +49,14 @@ def test_a_server_that_dies_takes_its_engine_along() -> None:
         assert eventually(lambda: not is_running(engine))
 
 
+def test_an_engine_is_in_its_servers_session_and_in_a_group_of_its_own() -> None:
+    """Linux shares the cores among sessions first; a terminal signals groups."""
+    with ServerProcess() as server:
+        (engine,) = children(server.process.pid)
+        assert os.getsid(engine) == os.getsid(server.process.pid)
+        assert os.getpgid(engine) == engine
+
+
 @needs_batch
 def test_all_threads_take_turns() -> None:
     """Those of the server, of gRPC and of the engine wait for their turn on a core and interrupt no step."""
