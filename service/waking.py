@@ -1,8 +1,7 @@
 """The lock around the scheduler of an engine, and the threads that sleep until it has work for them."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
 
 from service.mail import Mail
@@ -52,24 +51,21 @@ class Waking:
             self._asleep.add(shard)
             if self._mail is not None and self._listener is None:
                 self._listener = shard
-                with self._released():
-                    self._mail.wait()
+                self._let_others(self._mail.wait)
                 self._listener = None
                 self._asleep.discard(shard)  # so that nobody rings for it any more
-                with self._released():
-                    self._mail.fetch()
+                self._let_others(self._mail.fetch)
             else:
                 self._conditions[shard].wait()
         if self._mail is not None and self._listener is None and self._asleep:
             self._conditions[next(iter(self._asleep))].notify()  # who sleeps on waits for mail from now on
         return not self._closed
 
-    @contextmanager
-    def _released(self) -> Iterator[None]:
-        """Let go of the lock for a while."""
+    def _let_others(self, work: Callable[[], None]) -> None:
+        """Do something that needs no lock, meanwhile without it."""
         self._lock.release()
         try:
-            yield
+            work()
         finally:
             self._lock.acquire()
 
