@@ -7,7 +7,7 @@ from service.request import Request
 from service.search.candidates import Choice, Step
 from service.search.hypothesis import Certain, FinishReason, Hypothesis
 from service.search.ranking import length_divisor
-from service.search.search import Search, Symbols
+from service.search.search import GUARD, Search, Symbols
 
 
 class Beam(Search):
@@ -31,7 +31,7 @@ class Beam(Search):
     def choice(self) -> Choice:
         """Return what the next step goes on from; a guard may end hypotheses of which no step knows."""
         ids, _, totals = super().choice
-        return Choice(ids, self._parents[: self.rows], None if self._guarded[: self.rows].any() else totals)
+        return Choice(ids, self._parents[: self.rows], None if self._is_wanted(GUARD) else totals)
 
     @property
     def _alive_at_start(self) -> int:

@@ -30,7 +30,7 @@ class Greedy(Search):
         self._cuts = None if cuts is None else cuts[:, 0].tolist()
         if cuts is not None:
             ended |= cuts[:, 0] > 0
-        return numpy.flatnonzero(ended)
+        return ended.nonzero()[0]
 
     def result(self, request: Request) -> list[Hypothesis]:
         """Return the one hypothesis."""

@@ -15,6 +15,9 @@ from service.search.hypotheses import Hypotheses
 from service.search.hypothesis import Certain, FinishReason, Hypothesis
 from service.search.rows import Rows
 
+# What a row wants beside its pieces, bit by bit.
+GUARD, TRACE, STREAM = 1, 2, 4
+
 
 @dataclass(frozen=True)
 class Symbols:
@@ -42,9 +45,8 @@ class Search(Rows, ABC):
         self._previous = numpy.zeros((0, width), numpy.int64)
         self._limit = numpy.zeros(0, numpy.int64)
         self._ends = numpy.zeros((0, 1), numpy.int64)  # (B, E), eos and whatever else ends a hypothesis
-        self._guarded = numpy.zeros(0, numpy.bool_)
-        self._traced = numpy.zeros(0, numpy.bool_)
-        self._streams = numpy.zeros(0, numpy.bool_)
+        self._wishes = numpy.zeros(0, numpy.uint8)
+        self._wanted: int | None = 0  # by any row; none: to be looked up
 
     @property
     def choice(self) -> Choice:
@@ -57,14 +59,14 @@ class Search(Rows, ABC):
         So nobody passes its limit, and whoever listens hears of every piece as it comes.
         """
         n = self.rows
-        if self._streams[:n].any():
+        if self._is_wanted(STREAM):
             return 1
         return int(min(most, (self._limit[:n] - self._hypotheses.length[:n]).min()))
 
     @property
     def wants_alignment(self) -> bool:
         """Tell whether the next step should give the attention weights."""
-        return bool(self._traced[: self.rows].any())
+        return self._is_wanted(TRACE)
 
     @property
     def requests(self) -> list[Request]:
@@ -75,8 +77,20 @@ class Search(Rows, ABC):
     @property
     def streaming(self) -> list[Request]:
         """List the requests that want to hear of every certain piece."""
-        requests: list[Request] = self._requests[: self.rows][self._streams[: self.rows]].tolist()
+        if not self._is_wanted(STREAM):
+            return []
+        requests: list[Request] = self._requests[: self.rows][self._who_wants(STREAM)].tolist()
         return requests
+
+    def _is_wanted(self, wish: int) -> bool:
+        """Tell whether any row wants something."""
+        if self._wanted is None:
+            self._wanted = int(numpy.bitwise_or.reduce(self._wishes[: self.rows]))
+        return bool(self._wanted & wish)
+
+    def _who_wants(self, wish: int) -> NDArray[numpy.bool_]:
+        """Tell which rows (B,) want something."""
+        return (self._wishes[: self.rows] & wish).astype(numpy.bool_)
 
     def join(self, requests: Sequence[Request]) -> None:
         """Give each request its row, which is behind those that are there, or of somebody who has left."""
@@ -90,9 +104,8 @@ class Search(Rows, ABC):
         self._requests[row] = request
         self._previous[row] = self._symbols.bos
         self._limit[row] = options.max_length
-        self._guarded[row] = options.repetition_guard
-        self._traced[row] = options.keeps_attention
-        self._streams[row] = request.streams
+        wishes = GUARD * options.repetition_guard + TRACE * options.keeps_attention + STREAM * request.streams
+        self._wishes[row], self._wanted = wishes, None
         self._ends[row] = self._symbols.eos
         if options.end_ids:
             more = 1 + len(options.end_ids) - self._ends.shape[1]
@@ -104,7 +117,7 @@ class Search(Rows, ABC):
 
     def blank(self, rows: Sequence[int]) -> None:
         """Let rows say nothing to anybody: whose they were has left, and who was to take them could not join."""
-        self._streams[rows] = False
+        self._wishes[rows], self._wanted = 0, None
         self._hypotheses.length[rows] = 0  # the next step, after which they are cleared away, has room for its piece
 
     @property
@@ -114,6 +127,7 @@ class Search(Rows, ABC):
     def compact(self, into: Sequence[int], taken: Sequence[int], rows: int) -> None:
         """Move the rows `taken` into the places `into` and keep the first `rows`."""
         super().compact(into, taken, rows)
+        self._wanted = None
         self._hypotheses.compact(into, taken, rows)
         if self._constraints:
             self._constraints.compact(into, taken, rows)
@@ -134,7 +148,7 @@ class Search(Rows, ABC):
         if step.log_probabilities is not None and numpy.isnan(step.log_probabilities[..., 0]).any():
             raise ArithmeticError("the decoder graph gave NaN")
         if step.alignment is not None:
-            self._hypotheses.trace(numpy.flatnonzero(self._traced[: self.rows]), step.alignment)
+            self._hypotheses.trace(numpy.flatnonzero(self._who_wants(TRACE)), step.alignment)
         return self._select(step)
 
     @abstractmethod
@@ -176,11 +190,10 @@ class Search(Rows, ABC):
 
     def _loops(self) -> NDArray[numpy.int64] | None:
         """Return how many pieces to cut of every hypothesis (B, W), where a row is guarded."""
-        guarded = self._guarded[: self.rows]
-        if not guarded.any():
+        if not self._is_wanted(GUARD):
             return None
         said = self._hypotheses
-        return numpy.where(guarded[:, None], looped(said.ids[: self.rows], said.length[: self.rows]), 0)
+        return numpy.where(self._who_wants(GUARD)[:, None], looped(said.ids[: self.rows], said.length[: self.rows]), 0)
 
     def _told(self, request: Request, hypothesis: int, pieces: int) -> Certain:
         """Describe the first `pieces` of a hypothesis, without those that a repetition guard may yet cut off."""
