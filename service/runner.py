@@ -27,9 +27,13 @@ TRIES = 25  # steps by which is measured how many threads they should have
 class Runner(Protocol):
     """Compute for one model; rows of a lane are numbered from 0 without gaps."""
 
-    ahead: int  # most steps that it takes at a time
     encoder_rows: int  # most sources that it encodes at a time
     replaces: bool  # whether a row of one hypothesis may take the place of another
+
+    @property
+    def ahead(self) -> int:
+        """Return how many steps it takes at a time, at most, with the rows that there are."""
+        ...
 
     def begin(self) -> None:
         """Get ready in a thread that is going to step."""
@@ -110,10 +114,10 @@ class OnnxRunner:
             wide = {role: open_session(bundle, graphs[role], device, threads) for role in common}
             if self._is_faster(wide):
                 self._wide_steps = self._steps | wide
-        self.ahead, self._ahead = 1, None
+        self._ahead: onnxruntime.InferenceSession | None = None
         if ahead:
             few = each if self._wide_steps is self._steps else threads
-            self.ahead, self._ahead = ROW_STEPS, open_session(bundle, graphs[AHEAD], device, few)
+            self._ahead = open_session(bundle, graphs[AHEAD], device, few)
 
     def _is_faster(self, wide: Mapping[str, onnxruntime.InferenceSession]) -> bool:
         """Measure whether one row is stepped sooner by the threads of all shards.
@@ -132,6 +136,11 @@ class OnnxRunner:
                 seconds.append(time.perf_counter() - started)
         narrow_seconds, wide_seconds = map(median, each)
         return wide_seconds < narrow_seconds
+
+    @property
+    def ahead(self) -> int:
+        """Return how many steps may be taken in one call: few, or none but the first, where there are more rows."""
+        return 1 if self._ahead is None else max(1, ROW_STEPS // max(1, self._rows))
 
     def begin(self) -> None:
         """Do nothing: any thread may run the sessions."""
@@ -172,7 +181,7 @@ class OnnxRunner:
         """
         slots, role = self._lanes[lane], self._roles.get(lane.graph, lane.graph)
         if ahead > 1 and role == "step_greedy" and not alignment:
-            steps = min(ahead, ROW_STEPS // self._rows)
+            steps = min(ahead, self.ahead)
             if steps > 1:
                 return self._go_ahead(slots, choice, steps)
         names = [*self._outputs[role], "alignment"] if alignment else self._outputs[role]

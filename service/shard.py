@@ -183,7 +183,8 @@ class Shard:
         """Advance one lane by a step of the runner; returns the requests that ended, or of which more is certain."""
         news: list[Request] = []
         # Nobody who waits for a slot is kept from it by steps that are taken ahead.
-        ahead = 1 if self._runner.ahead == 1 or self._scheduler.waiting else search.ahead(self._runner.ahead)
+        most = 1 if self._scheduler.waiting else self._runner.ahead
+        ahead = 1 if most == 1 else search.ahead(most)
         try:
             steps = self._runner.step(lane, search.choice, search.wants_alignment, ahead)
             seconds = clock.lap("run") / len(steps)
