@@ -29,7 +29,7 @@ CHUNK = 1 << 16  # bytes that are read at a time
 # What has ended is told together once it is the third part of all that is in flight; by Little's law a request waits a
 # sixth of its time for that on the average, at most. Who is one of few does not: there is a core left to tell of it.
 SHARE, FEW = 3, 24
-PATIENCE = 0.02  # seconds after which the next step tells in any case
+PATIENCE = 0.04  # seconds after which the next step tells in any case
 HURRIED = 1.0  # seconds to a deadline, more than any step takes, with which nobody waits
 
 
