@@ -117,7 +117,8 @@ class Search(Rows, ABC):
 
     def blank(self, rows: Sequence[int]) -> None:
         """Let rows say nothing to anybody: whose they were has left, and who was to take them could not join."""
-        self._wishes[rows], self._wanted = 0, None
+        self._wishes[rows] &= GUARD | TRACE  # what they end with is described all the same
+        self._wanted = None
         self._hypotheses.length[rows] = 0  # the next step, after which they are cleared away, has room for its piece
 
     @property
