@@ -48,8 +48,7 @@ class Line:
     def add(self, request: Request) -> None:
         """Let a request join; turns differ."""
         if self._stretches:
-            last = len(self._stretches) - 1
-            place = min(self._place(request), last) if last else 0  # there is hardly ever more than one
+            place = min(self._place(request), len(self._stretches) - 1)
             self._stretches[place].add(request)
             if len(self._stretches[place].requests) > LONGEST:
                 self._stretches[place : place + 1] = self._stretches[place].halves()
