@@ -7,6 +7,7 @@ import pytest
 
 from service.errors import InternalError
 from service.request import Encoded, Lane, Request, Status
+from service.search.beam import Beam
 from service.search.candidates import Choice, Step
 from service.search.greedy import Greedy
 from service.search.hypothesis import FinishReason, Hypothesis
@@ -23,6 +24,7 @@ from tests.factories import (
     run_dry,
     said,
 )
+from tests.hashing_runner import HashingRunner
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -121,6 +123,32 @@ def test_who_joins_behind_rows_that_were_lost_keeps_its_place(replaces: bool, re
     assert all(said(request) == reversed_source(request) for request in finished)
     assert engine.scheduler.running == engine.scheduler.waiting == 0
     assert not any(runner.lanes.values())
+
+
+def test_who_could_not_join_with_its_alignment_costs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its hypotheses may end in the step after which its row is cleared away, and are described like any other."""
+    engine, finished = make_engine(HashingRunner(), slots=6)
+    neighbour, aligned = make_request(5, 6, beam_size=2), make_request(7, 8, beam_size=2, alignment=True, max_length=1)
+    poison = make_request(9, 10, beam_size=2)
+    begin, begun = Beam._begin, []
+
+    def run_out(search: Beam, row: int, request: Request) -> None:
+        begin(search, row, request)
+        begun.append(request)
+        if request is poison and begun.count(poison) == 1:
+            raise MemoryError("none is left")
+
+    monkeypatch.setattr(Beam, "_begin", run_out)
+    engine.submit(neighbour)
+    engine.step()
+    engine.submit(aligned)
+    engine.submit(poison)
+    run_dry(engine)
+    assert begun == [neighbour, aligned, poison, aligned, poison]
+    assert len(finished) == 3
+    assert all(request.error is None for request in finished)
+    assert [request.retried for request in (neighbour, aligned, poison)] == [False, True, True]
+    assert aligned.hypotheses[0].alignment is not None
 
 
 class Refusing(FakeRunner):
