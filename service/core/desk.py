@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NoReturn
 
 from service.core.wire import (
     Accepted,
@@ -153,7 +154,7 @@ class Desk:
         with self._writing:
             self._server.sendall(frame(news))
 
-    def abandon(self) -> None:
+    def abandon(self) -> NoReturn:
         """End this process once all is told: the server fails whatever it has sent, and sends no more."""
         with suppress(OSError), self._writing:  # the server may be gone, too
             if self._held:

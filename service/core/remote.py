@@ -61,8 +61,8 @@ class RemoteCore:
         news_here, news_there = socket.socketpair()
         with there, news_there:
             ends = there.fileno(), news_there.fileno()
-            # In a group of its own, as Ctrl-C signals all of one, but in the same session: Linux lets sessions, and not
-            # threads, take turns, and `take_turns` is for threads.
+            # In a group of its own, as Ctrl-C signals all of one, but in the same session: outside containers Linux
+            # lets sessions take turns, and `take_turns` is for the threads of one.
             self._process = subprocess.Popen(
                 [*COMMAND, *map(str, ends)], pass_fds=ends, stdin=subprocess.DEVNULL, process_group=0
             )
