@@ -22,6 +22,11 @@ from service.slots import Slots
 AHEAD = "step_ahead"
 ROW_STEPS = 8  # of all rows in one call: who comes meanwhile waits for them
 TRIES = 25  # steps by which is measured how many threads they should have
+# Hypotheses in one shard: few, for which weights are read and little is computed; and its part where all are full.
+FEW, MANY = 4, 24
+# Times that a step of both shards' rows, by the threads of both, may take what one of a shard by its own takes, if they
+# are to be stepped together.
+TOGETHER = 1.3
 
 
 class Runner(Protocol):
@@ -29,6 +34,7 @@ class Runner(Protocol):
 
     encoder_rows: int  # most sources that it encodes at a time
     replaces: bool  # whether a row of one hypothesis may take the place of another
+    together: bool  # whether many rows are better stepped by all threads at once than by each its part
 
     @property
     def ahead(self) -> int:
@@ -107,35 +113,40 @@ class OnnxRunner:
             AHEAD: ["ahead_ids", "ahead_logits", *following],
         }
         self._lanes: dict[Lane, Slots] = {}
-        # Few rows are in one shard, and may read weights faster with the threads of all.
-        self._wide_steps = self._steps
+        # The rows of the only shard that has any may be stepped by the threads of all.
+        self._few_steps = self._many_steps = self._steps
+        self.together = False
         if shards > 1:
             common = [role for role in roles if role != "step_full"]
             wide = {role: open_session(bundle, graphs[role], device, threads) for role in common}
-            if self._is_faster(wide):
-                self._wide_steps = self._steps | wide
+            if self._times(wide, 1, 1) < 1:
+                self._few_steps = self._steps | wide
+            if shards == 2 and self._times(wide, 2 * MANY, MANY) < TOGETHER:
+                self._many_steps, self.together = self._steps | wide, True
         self._ahead: onnxruntime.InferenceSession | None = None
         if ahead:
-            few = each if self._wide_steps is self._steps else threads
+            few = each if self._few_steps is self._steps else threads
             self._ahead = open_session(bundle, graphs[AHEAD], device, few)
 
-    def _is_faster(self, wide: Mapping[str, onnxruntime.InferenceSession]) -> bool:
-        """Measure whether one row is stepped sooner by the threads of all shards.
+    def _times(self, wide: Mapping[str, onnxruntime.InferenceSession], rows: int, narrow_rows: int) -> float:
+        """Measure how many times the step of `narrow_rows` by a shard's threads that of `rows` by all threads takes.
 
-        They must be woken for every product. Where weights have 32 bits that is worth it, and mostly not where they
-        have 8; results are the same bits either way.
+        All must be woken for every product, and have a part of it then; results are the same bits either way.
         """
-        role, slots = self._roles["step_greedy"], Slots(self._memory, self._state, 1)
-        slots.admit(self.encode([numpy.array([self._pad])]), [0], [0])
-        (feed,) = slots.feeds(numpy.array([[self._pad]]), None, role in self._following)
-        each: tuple[list[float], list[float]] = [], []
-        for _ in range(TRIES):
-            for session, seconds in zip((self._steps[role], wide[role]), each, strict=True):
+        role = self._roles["step_greedy"]
+        taken: list[tuple[onnxruntime.InferenceSession, Arrays, list[float]]] = []
+        for session, count in ((wide[role], rows), (self._steps[role], narrow_rows)):
+            slots = Slots(self._memory, self._state, 1)
+            slots.admit(self.encode([numpy.array([self._pad])] * count), range(count), range(count))
+            (feed,) = slots.feeds(numpy.full((count, 1), self._pad), None, role in self._following)
+            taken.append((session, feed | self._tables[role], []))
+        for _ in range(TRIES):  # in turns, as other work comes and goes
+            for session, feed, seconds in taken:
                 started = time.perf_counter()
-                session.run(self._outputs[role], feed | self._tables[role])
+                session.run(self._outputs[role], feed)
                 seconds.append(time.perf_counter() - started)
-        narrow_seconds, wide_seconds = map(median, each)
-        return wide_seconds < narrow_seconds
+        wide_seconds, narrow_seconds = (median(seconds) for *_, seconds in taken)
+        return wide_seconds / narrow_seconds
 
     @property
     def ahead(self) -> int:
@@ -185,7 +196,7 @@ class OnnxRunner:
             if steps > 1:
                 return self._go_ahead(slots, choice, steps)
         names = [*self._outputs[role], "alignment"] if alignment else self._outputs[role]
-        session = (self._wide_steps if self._is_alone(lane.shard) else self._steps)[role]
+        session = self._sessions(lane.shard, slots.rows * lane.width)[role]
         feeds = slots.feeds(choice.ids, choice.parents, role in self._following)
         found = slots.whole(
             [dict(zip(names, session.run(names, feed | self._tables[role]), strict=True)) for feed in feeds]
@@ -216,9 +227,11 @@ class OnnxRunner:
         """Count the rows of all lanes, which wait for one another."""
         return sum(slots.rows for slots in list(self._lanes.values()))
 
-    def _is_alone(self, shard: int) -> bool:
-        """Tell whether no other shard has rows."""
-        return not any(slots.rows for lane, slots in list(self._lanes.items()) if lane.shard != shard)
+    def _sessions(self, shard: int, hypotheses: int) -> Mapping[str, onnxruntime.InferenceSession]:
+        """Return those with the threads that step so many hypotheses of a shard best: its own, if another has rows."""
+        if any(slots.rows for lane, slots in list(self._lanes.items()) if lane.shard != shard):
+            return self._steps
+        return self._few_steps if hypotheses <= FEW else self._many_steps
 
 
 def make_tables(manifest: Manifest, session: onnxruntime.InferenceSession | None) -> Arrays:

@@ -91,7 +91,7 @@ class Scheduler:
         self.encoded_ahead = encoded_ahead
         self.replaces = replaces
         self.source_lengths = source_lengths
-        self.pace = Pace(slots / shards)
+        self.pace = Pace(slots / (shards - 1 if full * (shards - 1) >= slots else shards))  # of those that ever step
         self._forecast = Forecast(slots, self.pace)
         self._clock = clock
         self._loads = [0] * shards  # hypotheses, those included whose rows are still to be cleared away

@@ -63,7 +63,7 @@ class FakeRunner:
     A source piece in `fails_on` makes the encoder fail, a target piece in `breaks_on` the step.
     """
 
-    ahead, encoder_rows, replaces = 1, 8, True
+    ahead, encoder_rows, replaces, together = 1, 8, True, False
 
     def __init__(self, fails_on: int = -1, breaks_on: int = -1) -> None:
         self.fails_on, self.breaks_on = fails_on, breaks_on

@@ -17,7 +17,7 @@ SHARPNESS = 4.0  # of the distributions
 class HashingRunner:
     """Say what a hash of the source and of all pieces so far says; wrong parents or rows change everything after."""
 
-    ahead, encoder_rows, replaces = 1, 8, True
+    ahead, encoder_rows, replaces, together = 1, 8, True, False
 
     def __init__(self) -> None:
         self.lanes: set[Lane] = set()

@@ -14,7 +14,7 @@ from service.limits import KINDS, EngineLimits
 from service.mail import Mail
 from service.padding import aligned
 from service.request import Lane, Request
-from service.runner import OnnxRunner, Runner
+from service.runner import FEW, MANY, OnnxRunner, Runner
 from service.scheduler import Scheduler
 from service.search.kinds import make_search
 from service.search.search import Search, Symbols
@@ -23,9 +23,6 @@ from service.setup import Setup
 from service.state import EngineState
 
 log = logging.getLogger("service.core")
-# Hypotheses. With more than few for each, another thread begins to step. The last one begins when all others are full,
-# or have their shares of the slots: until then its core is worth more to the edge, and to who joins, whom it encodes.
-FULL_SHARD, FEW = 24, 4
 
 
 class LocalCore:
@@ -82,10 +79,13 @@ class LocalCore:
             return make_search(lane, symbols, longest)
 
         line = limits.queue, limits.queue_tokens
-        crowd = max(1, min(FULL_SHARD, limits.slots // shards)), FEW
+        # With more than few hypotheses for each, another thread begins to step. The last one begins when all others are
+        # full, or have their shares of the slots: until then its core is worth more to the edge, and to who joins, whom
+        # it encodes. Where all threads take a step together, it never does.
+        full = limits.slots if runner.together else max(1, min(MANY, limits.slots // shards))
         ahead, replaces = self._kind.encoded_ahead, runner.replaces
         scheduler = Scheduler(
-            limits.slots, *line, self._source_lengths, shards, *crowd, encoded_ahead=ahead, replaces=replaces
+            limits.slots, *line, self._source_lengths, shards, full, FEW, encoded_ahead=ahead, replaces=replaces
         )
         return Engine(scheduler, runner, search, emit, measured, mail)
 

@@ -36,6 +36,7 @@ class DeviceRunner:
     ahead = AHEAD
     encoder_rows = 64
     replaces = False  # rows that begin are looked at together, behind all others
+    together = False  # there is one thread
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.pace import Pace
-from tests.factories import MAX_LENGTH, make_request
+from tests.factories import MAX_LENGTH, make_request, make_scheduler
 
 
 def learn(pace: Pace, ratio: float, count: int = 3000) -> None:
@@ -78,3 +78,9 @@ def test_the_price_of_load_is_learned() -> None:
         for load in (4, 32):
             pace.stepped(0.002, load)
     assert pace.step_seconds == pytest.approx(0.002, rel=0.05)
+
+
+@pytest.mark.parametrize(("shards", "full", "expected"), [(1, 1, 12), (2, 6, 6), (2, 12, 12), (3, 4, 4), (3, 6, 6)])
+def test_a_full_step_has_the_slots_of_a_shard_that_steps(shards: int, full: int, expected: int) -> None:
+    """The last one never does where the others take all."""
+    assert make_scheduler(slots=12, shards=shards, full=full).pace._full == expected

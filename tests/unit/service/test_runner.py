@@ -1,6 +1,7 @@
 """The CPU's runner steps few rows by as many threads as are faster, several steps at a time, which changes no bit."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from service.bundle import Bundle, read_bundle
 from service.parts import GREEDY_ROLES
 from service.request import Lane
-from service.runner import OnnxRunner
+from service.runner import FEW, OnnxRunner
 from service.search.candidates import Choice
 from tests.earlier_bundles import PARENTS, unpack
 from tests.server_process import ROOT
@@ -30,37 +31,66 @@ class Waits:
 
     def __init__(self, session: Any, seconds: float) -> None:
         self.session, self.seconds, self.runs = session, seconds, 0
+        self.ids: list[numpy.ndarray] = []
 
-    def run(self, *arguments: Any) -> Any:
+    def run(self, names: list[str], feed: dict[str, Any]) -> Any:
         """Run it."""
         self.runs += 1
+        self.ids.append(feed["previous_ids"])
         time.sleep(self.seconds)
-        return self.session.run(*arguments)
+        return self.session.run(names, feed)
 
 
 @pytest.mark.parametrize("slow", ["one thread", "two threads"])
 def test_the_faster_threads_are_found(bundle: Bundle, slow: str) -> None:
-    """Where each step by one thread takes much longer, those of all are taken, and the other way round."""
+    """Where each step by one thread takes much longer, those of all take a part of that, and the other way round."""
     runner = OnnxRunner(bundle, "int8", 1)
     session = runner._steps["step_greedy"]
     one, two = (Waits(session, 0.01 if slow == name else 0.0) for name in ("one thread", "two threads"))
     runner._steps["step_greedy"] = one
-    assert runner._is_faster({"step_greedy": two}) == (slow == "one thread")
+    assert (runner._times({"step_greedy": two}, 2, 1) < 1) == (slow == "one thread")
     assert one.runs == two.runs > 10
+    assert {len(ids) for ids in two.ids} == {2}
+    assert {len(ids) for ids in one.ids} == {1}
+
+
+def measured(few: float, many: float) -> Callable[..., float]:
+    """Pretend that all threads take so many times what one takes, for one hypothesis and for all of both shards."""
+    return lambda self, wide, rows, narrow_rows: few if rows == 1 else many
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "shards", "together"),
+    [(0.9, 1.1, 2, True), (1.1, 1.1, 2, True), (0.9, 1.6, 2, False), (0.9, 1.1, 4, False), (0.9, 1.1, 1, False)],
+)
+def test_rows_are_stepped_together_where_that_was_measured_to_be_faster(
+    bundle: Bundle, few: float, many: float, shards: int, together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few and many are decided one without the other; only two shards become one, but not beside rows of the other."""
+    monkeypatch.setattr(OnnxRunner, "_times", measured(few, many))
+    runner = OnnxRunner(bundle, "int8", 4, shards)
+    narrow = runner._steps["step_greedy"]
+    assert runner.together == together
+    assert (runner._sessions(0, FEW)["step_greedy"] is not narrow) == (shards > 1 and few < 1)
+    assert (runner._sessions(0, FEW + 1)["step_greedy"] is not narrow) == together
+    runner.admit(GREEDY._replace(shard=1), runner.encode(SOURCES), [0], [0])
+    assert runner._sessions(0, 1)["step_greedy"] is runner._sessions(0, FEW + 1)["step_greedy"] is narrow
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("count", [2, 30])
 def test_as_many_threads_as_are_faster_give_the_same_bits(
-    bundle: Bundle, precision: str, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, precision: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows of the only shard that has any, by the threads of all and by their own, step after step."""
     found = []
-    for wide in (False, True):
-        monkeypatch.setattr(OnnxRunner, "_is_faster", lambda self, sessions, wide=wide: wide)
+    sources = [numpy.arange(5 + row, 9 + 2 * row) for row in range(count)]
+    for times in (2.0, 0.5):
+        monkeypatch.setattr(OnnxRunner, "_times", measured(times, times))
         runner = OnnxRunner(bundle, precision, 2, shards=2)
-        assert (runner._wide_steps["step_greedy"] is not runner._steps["step_greedy"]) == wide
-        runner.admit(GREEDY, runner.encode(SOURCES), [0, 1], [0, 1])
-        ids = numpy.full((2, 1), 2)
+        assert runner.together == (times < 1)
+        runner.admit(GREEDY, runner.encode(sources), range(count), range(count))
+        ids = numpy.full((count, 1), 2)
         for _ in range(5):
             (step,) = runner.step(GREEDY, Choice(ids, None, None), alignment=False)
             assert step.log_probabilities is not None
