@@ -78,7 +78,7 @@ def _measure(loops: Sequence[DecodeLoop], ours: Peer, texts: Sequence[str]) -> t
 def _calls(peer: Peer) -> Iterator[Call]:
     """Serve, and give what calls the server with a text and waits for its answer."""
     with peer.serve() as endpoint, grpc.insecure_channel(endpoint.address) as channel:
-        method: "grpc.UnaryUnaryMultiCallable[bytes, bytes]" = channel.unary_unary(endpoint.method)
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(endpoint.method)
         yield lambda text: method(peer.payload(text))
 
 
