@@ -231,7 +231,9 @@ class OnnxRunner:
         """Return those with the threads that step so many hypotheses of a shard best: its own, if another has rows."""
         if any(slots.rows for lane, slots in list(self._lanes.items()) if lane.shard != shard):
             return self._steps
-        return self._few_steps if hypotheses <= FEW else self._many_steps
+        if hypotheses <= FEW:
+            return self._few_steps
+        return self._many_steps if hypotheses >= MANY else self._steps
 
 
 def make_tables(manifest: Manifest, session: onnxruntime.InferenceSession | None) -> Arrays:

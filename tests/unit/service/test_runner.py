@@ -11,7 +11,7 @@ import pytest
 from service.bundle import Bundle, read_bundle
 from service.parts import GREEDY_ROLES
 from service.request import Lane
-from service.runner import FEW, OnnxRunner
+from service.runner import FEW, MANY, OnnxRunner
 from service.search.candidates import Choice
 from tests.earlier_bundles import PARENTS, unpack
 from tests.server_process import ROOT
@@ -72,9 +72,10 @@ def test_rows_are_stepped_together_where_that_was_measured_to_be_faster(
     narrow = runner._steps["step_greedy"]
     assert runner.together == together
     assert (runner._sessions(0, FEW)["step_greedy"] is not narrow) == (shards > 1 and few < 1)
-    assert (runner._sessions(0, FEW + 1)["step_greedy"] is not narrow) == together
+    assert (runner._sessions(0, MANY)["step_greedy"] is not narrow) == together
+    assert all(runner._sessions(0, some)["step_greedy"] is narrow for some in (FEW + 1, MANY - 1))
     runner.admit(GREEDY._replace(shard=1), runner.encode(SOURCES), [0], [0])
-    assert runner._sessions(0, 1)["step_greedy"] is runner._sessions(0, FEW + 1)["step_greedy"] is narrow
+    assert all(runner._sessions(0, some)["step_greedy"] is narrow for some in (1, FEW + 1, MANY))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
