@@ -6,6 +6,7 @@ python -m benchmarks.slowest ../shared/data/tatoeba-en-de/test.tsv --rate 1000
 
 import argparse
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -53,10 +54,10 @@ def main() -> None:
         )
         if code == 0
     ]
+    if not ended:
+        sys.exit(f"none of {len(samples)} requests succeeded: {samples.messages}")
     pace = f"{number(arguments.rate)}/s" if arguments.rate else f"{arguments.in_flight} in flight"
-    print(
-        f"{len(ended)} sentences of {arguments.file.parent.name}/{arguments.file.name}, {pace}. {describe_machine()}\n"
-    )
+    print(f"{len(ended)} of {len(samples)} sentences of {arguments.file.name}, {pace}. {describe_machine()}\n")
     print(markdown(HEAD, table(ended)))
 
 
@@ -65,7 +66,8 @@ def table(ended: Sequence[Ended]) -> list[list[str]]:
     ranked = sorted(ended, key=lambda one: one.latency)
     lines = []
     for name, (first, last) in PARTS.items():
-        some = ranked[int(first * len(ranked)) : max(1, int(last * len(ranked)))]
+        start = int(first * len(ranked))
+        some = ranked[start : max(start + 1, int(last * len(ranked)))]
 
         def mean(value: Callable[[Ended], float], some: Sequence[Ended] = some) -> float:
             return statistics.mean(map(value, some))

@@ -19,11 +19,11 @@ from service.search.candidates import Choice, Step
 from service.session import open_session
 from service.slots import Slots
 
-AHEAD = "step_ahead"
+AHEAD, FULL = "step_ahead", "step_full"
 ROW_STEPS = 8  # of all rows in one call: who comes meanwhile waits for them
 TRIES = 25  # steps by which is measured how many threads they should have
-# Hypotheses in one shard: few, for which weights are read and little is computed; and its part where all are full.
-FEW, MANY = 4, 24
+# Hypotheses in one shard: few, as of a beam, for which weights are read and little is computed; its part where all are full.
+FEW, MANY = 12, 24
 # Times that a step of both shards' rows, by the threads of both, may take what one of a shard by its own takes, if they
 # are to be stepped together.
 TOGETHER = 1.3
@@ -117,12 +117,12 @@ class OnnxRunner:
         self._few_steps = self._many_steps = self._steps
         self.together = False
         if shards > 1:
-            common = [role for role in roles if role != "step_full"]
-            wide = {role: open_session(bundle, graphs[role], device, threads) for role in common}
+            wide = {role: open_session(bundle, graphs[role], device, threads) for role in roles if role != FULL}
             if self._times(wide, 1, 1) < 1:
                 self._few_steps = self._steps | wide
             if shards == 2 and self._times(wide, 2 * MANY, MANY) < TOGETHER:
-                self._many_steps, self.together = self._steps | wide, True
+                wide[FULL] = open_session(bundle, graphs[FULL], device, threads)
+                self._many_steps, self.together = wide, True
         self._ahead: onnxruntime.InferenceSession | None = None
         if ahead:
             few = each if self._few_steps is self._steps else threads
@@ -196,7 +196,7 @@ class OnnxRunner:
             if steps > 1:
                 return self._go_ahead(slots, choice, steps)
         names = [*self._outputs[role], "alignment"] if alignment else self._outputs[role]
-        session = self._sessions(lane.shard, slots.rows * lane.width)[role]
+        session = self._sessions(lane.shard)[role]
         feeds = slots.feeds(choice.ids, choice.parents, role in self._following)
         found = slots.whole(
             [dict(zip(names, session.run(names, feed | self._tables[role]), strict=True)) for feed in feeds]
@@ -227,10 +227,12 @@ class OnnxRunner:
         """Count the rows of all lanes, which wait for one another."""
         return sum(slots.rows for slots in list(self._lanes.values()))
 
-    def _sessions(self, shard: int, hypotheses: int) -> Mapping[str, onnxruntime.InferenceSession]:
-        """Return those with the threads that step so many hypotheses of a shard best: its own, if another has rows."""
-        if any(slots.rows for lane, slots in list(self._lanes.items()) if lane.shard != shard):
+    def _sessions(self, shard: int) -> Mapping[str, onnxruntime.InferenceSession]:
+        """Return those with the threads that step the hypotheses of a shard best: its own, if another has rows."""
+        lanes = list(self._lanes.items())
+        if any(slots.rows for lane, slots in lanes if lane.shard != shard):
             return self._steps
+        hypotheses = sum(slots.rows * lane.width for lane, slots in lanes)  # whose lanes wait for one another
         if hypotheses <= FEW:
             return self._few_steps
         return self._many_steps if hypotheses >= MANY else self._steps

@@ -14,7 +14,7 @@ from service.limits import KINDS, EngineLimits
 from service.mail import Mail
 from service.padding import aligned
 from service.request import Lane, Request
-from service.runner import FEW, MANY, OnnxRunner, Runner
+from service.runner import MANY, OnnxRunner, Runner
 from service.scheduler import Scheduler
 from service.search.kinds import make_search
 from service.search.search import Search, Symbols
@@ -23,6 +23,7 @@ from service.setup import Setup
 from service.state import EngineState
 
 log = logging.getLogger("service.core")
+FEW = 4  # hypotheses for each shard, above which another one begins
 
 
 class LocalCore:
@@ -82,7 +83,8 @@ class LocalCore:
         # With more than few hypotheses for each, another thread begins to step. The last one begins when all others are
         # full, or have their shares of the slots: until then its core is worth more to the edge, and to who joins, whom
         # it encodes. Where all threads take a step together, it never does.
-        full = limits.slots if runner.together else max(1, min(MANY, limits.slots // shards))
+        together = runner.together and limits.slots >= shards * MANY
+        full = limits.slots if together else max(1, min(MANY, limits.slots // shards))
         ahead, replaces = self._kind.encoded_ahead, runner.replaces
         scheduler = Scheduler(
             limits.slots, *line, self._source_lengths, shards, full, FEW, encoded_ahead=ahead, replaces=replaces

@@ -69,13 +69,19 @@ def test_rows_are_stepped_together_where_that_was_measured_to_be_faster(
     """Few and many are decided one without the other; only two shards become one, but not beside rows of the other."""
     monkeypatch.setattr(OnnxRunner, "_times", measured(few, many))
     runner = OnnxRunner(bundle, "int8", 4, shards)
-    narrow = runner._steps["step_greedy"]
     assert runner.together == together
-    assert (runner._sessions(0, FEW)["step_greedy"] is not narrow) == (shards > 1 and few < 1)
-    assert (runner._sessions(0, MANY)["step_greedy"] is not narrow) == together
-    assert all(runner._sessions(0, some)["step_greedy"] is narrow for some in (FEW + 1, MANY - 1))
-    runner.admit(GREEDY._replace(shard=1), runner.encode(SOURCES), [0], [0])
-    assert all(runner._sessions(0, some)["step_greedy"] is narrow for some in (1, FEW + 1, MANY))
+    beams = GREEDY._replace(width=FEW)
+    for lane, rows, wide in (
+        (GREEDY, 1, shards > 1 and few < 1),
+        (GREEDY, FEW + 1, False),
+        (GREEDY, MANY - 1, False),
+        (beams, 1, together),  # another lane, which makes them as many as are
+        (GREEDY._replace(shard=1), 1, False),
+    ):
+        added = range(runner._lanes[lane].rows if lane in runner._lanes else 0, rows)
+        runner.admit(lane, runner.encode(SOURCES[:1] * len(added)), range(len(added)), added)
+        for role, narrow in runner._steps.items():
+            assert (runner._sessions(0)[role] is not narrow) == (wide and (role != "step_full" or lane == beams))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

@@ -12,12 +12,13 @@ from tests.server_process import ROOT
 
 
 @pytest.mark.parametrize(
-    ("times", "slots", "full"), [(1.6, 3 * MANY, MANY), (1.6, 10, 5), (1.6, 1, 1), (1.1, 3 * MANY, 3 * MANY)]
+    ("times", "slots", "full"),
+    [(1.6, 3 * MANY, MANY), (1.6, 10, 5), (1.6, 1, 1), (1.1, 2 * MANY, 2 * MANY), (1.1, 2 * MANY - 2, MANY - 1)],
 )
 def test_a_shard_takes_all_where_rows_are_stepped_together(
     times: float, slots: int, full: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise the other begins when it has many, or its part of the slots."""
+    """Otherwise, and where there are fewer slots than was measured, the other begins when it has many, or its part."""
     monkeypatch.setattr(OnnxRunner, "_times", lambda self, wide, rows, narrow_rows: times)
     bundle = read_bundle(ROOT / "model_repository" / "en-de" / "1")
     core = LocalCore(Setup(bundle, Device("cpu"), 2, EngineLimits(slots, 16), "int8"), lambda requests: None)
