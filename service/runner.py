@@ -22,7 +22,8 @@ from service.slots import Slots
 AHEAD, FULL = "step_ahead", "step_full"
 ROW_STEPS = 8  # of all rows in one call: who comes meanwhile waits for them
 TRIES = 25  # steps by which is measured how many threads they should have
-# Hypotheses in one shard: few, as of a beam, for which weights are read and little is computed; its part where all are full.
+# Hypotheses in one shard: few, as of a beam, for which weights are read and little is computed; all that it takes where
+# another one steps as well.
 FEW, MANY = 12, 24
 # Times that a step of both shards' rows, by the threads of both, may take what one of a shard by its own takes, if they
 # are to be stepped together.
