@@ -7,7 +7,7 @@ python -m benchmarks.slowest ../shared/data/tatoeba-en-de/test.tsv --rate 1000
 import argparse
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,18 +67,18 @@ def table(ended: Sequence[Ended]) -> list[list[str]]:
     lines = []
     for name, (first, last) in PARTS.items():
         start = int(first * len(ranked))
-        some = ranked[start : max(start + 1, int(last * len(ranked)))]
-
-        def mean(value: Callable[[Ended], float], some: Sequence[Ended] = some) -> float:
-            return statistics.mean(map(value, some))
-
-        latency, steps = mean(lambda one: one.latency), mean(lambda one: one.timing.decode_steps)
-        stages = [statistics.mean(column) for column in zip(*(one.stages for one in some), strict=True)]
-        times = [latency, *stages, latency - sum(stages)]
-        rows = mean(lambda one: one.timing.mean_batch_size)
-        lines.append([name, *(number(1000 * time) for time in times), number(steps)])
-        lines[-1] += [number(1000 * stages[-1] / steps), number(rows)]
+        lines.append([name, *map(number, _means(ranked[start : max(start + 1, int(last * len(ranked)))]))])
     return lines
+
+
+def _means(some: Sequence[Ended]) -> list[float]:
+    """Return what HEAD says of some requests."""
+    latency = statistics.mean(one.latency for one in some)
+    stages = [statistics.mean(column) for column in zip(*(one.stages for one in some), strict=True)]
+    steps = statistics.mean(one.timing.decode_steps for one in some)
+    rows = statistics.mean(one.timing.mean_batch_size for one in some)
+    times = [1000 * seconds for seconds in (latency, *stages, latency - sum(stages))]
+    return [*times, steps, 1000 * stages[-1] / steps, rows]
 
 
 def _parse() -> argparse.Namespace:
