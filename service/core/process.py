@@ -8,10 +8,11 @@ import socket
 import sys
 from multiprocessing.connection import Connection
 
-from service.core.desk import Desk
+from service.core.desk import FEW_INT8, Desk
 from service.core.local import LocalCore
 from service.errors import StartupError
 from service.logs import configure_logs
+from service.parts import INT8
 
 log = logging.getLogger("service.core")
 # A thread that comes back from ONNX Runtime waits until another lets go of the interpreter: by default up to 5 ms, as
@@ -35,6 +36,8 @@ def main() -> int:
             log.exception("the engine did not start")
         control.send(error)
         return 1
+    if core.facts.precision == INT8:
+        desk.few = FEW_INT8
     gc.freeze()  # what was loaded stays: to look through it for garbage would stop everything
     control.send((core.facts, core.observe()))
     return _answer(control, core, desk)

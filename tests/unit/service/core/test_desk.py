@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.core.desk import FEW, HURRIED, PATIENCE, SHARE, Desk
+from service.core.desk import FEW, FEW_INT8, HURRIED, PATIENCE, SHARE, Desk
 from service.core.wire import (
     Accepted,
     Cancelled,
@@ -201,12 +201,17 @@ def test_of_many_in_flight_some_are_told_together(served: Served) -> None:
     assert [served.hear().number for _ in range(together)] == [*range(together)]
 
 
-def test_nobody_waits_where_few_are_in_flight(served: Served) -> None:
-    """The marker of the tests is one of those that are left."""
-    requests = crowd(served, FEW)
+@pytest.mark.parametrize("few", [FEW, FEW_INT8])
+def test_nobody_waits_where_few_are_in_flight(served: Served, few: int) -> None:
+    """With one more, one waits; the marker of the tests is one of those that are left."""
+    served.desk.few = few
+    requests = crowd(served, few + 1)
     finish(requests[0])
     served.desk.emit(requests[:1])
-    assert served.hear().number == 0
+    served.settle()  # nothing is told before
+    finish(requests[1])
+    served.desk.emit(requests[1:2])
+    assert [served.hear().number for _ in range(2)] == [0, 1]
 
 
 def test_who_waits_is_told_when_the_others_are_given_up(served: Served) -> None:
