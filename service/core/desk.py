@@ -27,10 +27,10 @@ from service.mail import Taker
 from service.request import Request
 
 CHUNK = 1 << 16  # bytes that are read at a time
-# What has ended is told together once it is the third part of all that is in flight; by Little's law a request waits a
-# sixth of its time for that on the average, at most. Who is one of few does not: there is a core left to tell of it. In
+# What has ended is told together once all others in flight are no more than that and a few; a request waits for that a
+# fourth of its time on the average, at most. Who is one of few does not wait: there is a core left to tell of it. In
 # int8, where steps are brief, so many end in a second that with more than a handful it has enough to do.
-SHARE, FEW, FEW_INT8 = 3, 24, 8
+FEW, FEW_INT8 = 24, 8
 PATIENCE = 0.04  # seconds after which the next step tells in any case
 HURRIED = 1.0  # seconds to a deadline, more than any step takes, with which nobody waits
 
@@ -143,8 +143,7 @@ class Desk:
 
     def _is_due(self) -> bool:
         """Tell whether what is held waits no longer."""
-        in_flight = len(self._requests)
-        some = in_flight <= self.few or SHARE * len(self._held) >= in_flight
+        some = len(self._requests) <= self.few + len(self._held)
         return some or self._clock() - self._held_since >= PATIENCE
 
     def _send_held(self) -> None:

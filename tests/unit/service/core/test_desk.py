@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.core.desk import FEW, FEW_INT8, HURRIED, PATIENCE, SHARE, Desk
+from service.core.desk import FEW, FEW_INT8, HURRIED, PATIENCE, Desk
 from service.core.wire import (
     Accepted,
     Cancelled,
@@ -191,9 +191,9 @@ def crowd(served: Served, size: int) -> list[Request]:
 
 
 def test_of_many_in_flight_some_are_told_together(served: Served) -> None:
-    """A third of them, counted by what is left, the marker of the tests among them."""
+    """Once the others are no more than these and a few, the marker of the tests among them."""
     requests = crowd(served, MANY)
-    together = -(-(MANY + 1) // (SHARE + 1))
+    together = -(-(MANY + 1 - FEW) // 2)
     for request in requests[:together]:
         finish(request)
         served.settle()  # nothing is told before
@@ -203,15 +203,16 @@ def test_of_many_in_flight_some_are_told_together(served: Served) -> None:
 
 @pytest.mark.parametrize("few", [FEW, FEW_INT8])
 def test_nobody_waits_where_few_are_in_flight(served: Served, few: int) -> None:
-    """With one more, one waits; the marker of the tests is one of those that are left."""
+    """Only with three more does the first that ends; the marker of the tests is one of those that are left."""
     served.desk.few = few
-    requests = crowd(served, few + 1)
+    requests = crowd(served, few + 3)
     finish(requests[0])
     served.desk.emit(requests[:1])
     served.settle()  # nothing is told before
-    finish(requests[1])
-    served.desk.emit(requests[1:2])
-    assert [served.hear().number for _ in range(2)] == [0, 1]
+    for number in (1, 2):
+        finish(requests[number])
+        served.desk.emit([requests[number]])
+    assert [served.hear().number for _ in range(3)] == [0, 1, 2]
 
 
 def test_who_waits_is_told_when_the_others_are_given_up(served: Served) -> None:
