@@ -28,8 +28,8 @@ from service.request import Request
 
 CHUNK = 1 << 16  # bytes that are read at a time
 # What has ended is told together once all others in flight are no more than that and a few; a request waits for that a
-# fourth of its time on the average, at most. Who is one of few does not wait: there is a core left to tell of it. In
-# int8, where steps are brief, so many end in a second that with more than a handful it has enough to do.
+# fourth of its time on the average, at most. Who is one of few does not wait: there is a core left to tell of it. How
+# few they are best was measured: fewer in int8, whose steps are brief.
 FEW, FEW_INT8 = 24, 8
 PATIENCE = 0.04  # seconds after which the next step tells in any case
 HURRIED = 1.0  # seconds to a deadline, more than any step takes, with which nobody waits
